@@ -1,0 +1,38 @@
+# test/native: each *_test.c is one program; the other files are helpers linked into each.
+file(GLOB test_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/native/*_test.c")
+file(GLOB helper_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/native/*.c")
+list(FILTER helper_sources EXCLUDE REGEX "_test\\.c$")
+if(NOT test_sources)
+  message(FATAL_ERROR "test/native holds no *_test.c")
+endif()
+
+add_library(lwsn_test_support INTERFACE)
+target_compile_options(lwsn_test_support INTERFACE -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter
+  ${LWSN_FLAG_LIST})
+target_compile_definitions(lwsn_test_support INTERFACE _GNU_SOURCE)
+target_include_directories(lwsn_test_support INTERFACE "${CMAKE_SOURCE_DIR}/test/native")
+target_link_options(lwsn_test_support INTERFACE ${LWSN_FLAG_LIST})
+target_link_libraries(lwsn_test_support INTERFACE lwsn_core)
+
+if(helper_sources)
+  add_library(lwsn_test_helpers STATIC ${helper_sources})
+  target_link_libraries(lwsn_test_helpers PUBLIC lwsn_test_support)
+endif()
+
+foreach(source ${test_sources})
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} "${source}")
+  if(helper_sources)
+    target_link_libraries(${name} PRIVATE lwsn_test_helpers)
+  endif()
+  target_link_libraries(${name} PRIVATE lwsn_test_support)
+  if(name MATCHES "^core_")
+    # The tests let the time of the core pass (test/native/clock.h).
+    target_link_options(${name} PRIVATE "LINKER:--wrap=uv_now,--wrap=uv_hrtime")
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+endforeach()
+
+# core_memory_test lets allocations of the core and of libwebsockets fail (test/native/failing.h).
+target_link_options(core_memory_test PRIVATE
+  "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=mmap")

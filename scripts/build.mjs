@@ -1,0 +1,99 @@
+// Builds the addon to build/Release/lws.node: sources fetched and patched, then CMake through cmake-js.
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { prepareSources } from './fetch-lws.mjs';
+import { withBuildLock } from './tools/lock.mjs';
+import { nodeInclude } from './tools/node-dev.mjs';
+import { need } from './tools/prerequisites.mjs';
+import { attempt, Failure, isMain, main, root, run } from './tools/run.mjs';
+
+const build = join(root, 'build');
+export const addon = join(build, 'Release', 'lws.node');
+
+/** Builds what is out of date and returns the addon's path. */
+export async function buildNative() {
+  need('build');
+  const include = nodeInclude();
+  return withBuildLock(async () => {
+    const before = changedAt(addon);
+    const sources = await prepareSources();
+    configure({
+      LWSN_LWS_SOURCE: sources,
+      LWSN_NODE_INCLUDE: include,
+      LWSN_JOBS: String(availableParallelism()),
+    });
+    cmakeJs(['build', '--parallel', String(availableParallelism())]);
+    removeOthers(basename(sources));
+    if (changedAt(addon) !== before) {
+      check();
+      console.log('built build/Release/lws.node');
+    }
+    return addon;
+  });
+}
+
+/** Configures only when the settings changed: CMake itself notices new and edited files. */
+function configure(settings) {
+  const stamp = join(build, 'configured');
+  const key = createHash('sha256')
+    .update(JSON.stringify([realpathSync(root), settings, process.version]))
+    .digest('hex');
+  const cache = join(build, 'CMakeCache.txt');
+  if (existsSync(cache) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  console.log('configuring the native build; the first one takes about half a minute');
+  // A cache from another place or generator would be refused.
+  for (const name of ['CMakeCache.txt', 'CMakeFiles'])
+    rmSync(join(build, name), { recursive: true, force: true });
+  cmakeJs(['configure', ...Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`)]);
+  writeFileSync(stamp, key);
+}
+
+function cmakeJs(args) {
+  let program;
+  try {
+    program = join(
+      dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')),
+      'bin',
+      'cmake-js',
+    );
+  } catch {
+    throw new Failure('cmake-js is not installed; run: npm ci');
+  }
+  const [command, ...rest] = args;
+  run(process.execPath, [program, command, '--log-level', 'error', ...rest], { quiet: true });
+}
+
+/** Builds of sources that are no longer used. */
+function removeOthers(key) {
+  for (const name of readdirSync(build)) {
+    if (/^lws-[0-9a-f]{12}$/.test(name) && name !== `lws-${key}`)
+      rmSync(join(build, name), { recursive: true });
+  }
+}
+
+/** Loads it in a process of its own: a missing symbol shows here, in the loader's own words. */
+function check() {
+  const result = attempt(process.execPath, ['-e', 'process.dlopen({ exports: {} }, process.argv[1])', addon]);
+  if (!result.ok) throw new Failure(`the addon was built but does not load: ${result.stderr.trim()}`);
+}
+
+function changedAt(file) {
+  return existsSync(file) ? statSync(file).mtimeMs : undefined;
+}
+
+if (isMain(import.meta.url)) {
+  await main(async () => {
+    await buildNative();
+  });
+}

@@ -1,0 +1,11 @@
+// npm run format: formats every source in place.
+import { join } from 'node:path';
+import { formatted } from './tools/native-files.mjs';
+import { need } from './tools/prerequisites.mjs';
+import { main, root, run } from './tools/run.mjs';
+
+await main(() => {
+  need('lint');
+  run(join(root, 'node_modules', '.bin', 'biome'), ['check', '--write']);
+  run('clang-format', ['-i', ...formatted()]);
+});

@@ -1,0 +1,11 @@
+// node scripts/prerequisites.mjs build test ...: installs or names what is missing for these steps.
+import { need } from './tools/prerequisites.mjs';
+import { Failure, main } from './tools/run.mjs';
+
+await main((names) => {
+  if (names.length === 0)
+    throw new Failure(
+      'usage: node scripts/prerequisites.mjs <build|test|sanitize|browser|redis|proxies|lint>...',
+    );
+  need(...names);
+});

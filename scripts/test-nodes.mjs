@@ -1,0 +1,56 @@
+// npm run test:nodes: the suite on other Node lines with the binary that is already built.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addon } from './build.mjs';
+import { attempt, Failure, main, root, run } from './tools/run.mjs';
+import { prepareSuite, runSuite } from './tools/suite.mjs';
+
+/** Node lines to support besides the one that runs this script. */
+const versions = ['22.23.3', '24.21.0', '26.10.0'];
+
+/** The `node` binaries that npm carries, by platform and architecture; fetched once. */
+function fetchNode(version) {
+  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  const folder = join(root, 'build', 'nodes', version);
+  const binary = join(folder, 'node_modules', name, 'bin', 'node');
+  if (existsSync(binary)) return binary;
+  mkdirSync(folder, { recursive: true });
+  const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
+  run('npm', ['install', '--prefix', folder, ...flags, `${name}@${version}`], { cwd: folder, quiet: true });
+  if (!existsSync(binary)) throw new Failure(`${name}@${version} holds no bin/node`);
+  return binary;
+}
+
+function libraries(binary) {
+  const script = 'const v = process.versions; console.log([v.node, v.napi, v.uv, v.openssl].join(" "))';
+  const result = attempt(binary, ['-e', script]);
+  if (!result.ok) throw new Failure(`${binary} does not run: ${result.stderr.trim()}`);
+  const [node, napi, uv, openssl] = result.stdout.trim().split(' ');
+  return { node, 'Node-API': napi, libuv: uv, OpenSSL: openssl };
+}
+
+const fingerprint = () => createHash('sha256').update(readFileSync(addon)).digest('hex').slice(0, 12);
+
+await main(async (args) => {
+  const chosen = versions.filter((version) => args.some((arg) => version.startsWith(`${arg}.`)));
+  const rest = args.filter((arg) => !versions.some((version) => version.startsWith(`${arg}.`)));
+  await prepareSuite();
+  const built = fingerprint();
+  const rows = [];
+  for (const version of chosen.length > 0 ? chosen : versions) {
+    const node = fetchNode(version);
+    const started = Date.now();
+    const { code, passed, failed } = runSuite({ node, name: `vitest-node-${version}`, args: rest });
+    const seconds = Math.round((Date.now() - started) / 1000);
+    rows.push({ ...libraries(node), passed, failed, seconds, result: code === 0 ? 'ok' : 'FAILED' });
+  }
+  if (fingerprint() !== built) throw new Failure('the binary changed during the run');
+  console.log(
+    `\none binary, build/Release/lws.node, SHA-256 ${built}…, built with Node ${process.versions.node}`,
+  );
+  console.table(Object.fromEntries(rows.map(({ node, ...row }) => [`Node ${node}`, row])));
+  const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+  return rows.every((row) => row.result === 'ok') ? 0 : 1;
+});
