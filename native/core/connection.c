@@ -1,0 +1,199 @@
+#include "connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "context.h"
+#include "frame.h"
+#include "keepalive.h"
+#include "server.h"
+#include "wsi.h"
+
+static void tell(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail, uint32_t extra, const void *payload,
+                 size_t size) {
+  lwsn_context *context = c->transport->context;
+  if (context->destroying) return;
+  lwsn_record record = {.kind = kind,
+                        .slot = c->transport->handle.slot,
+                        .generation = c->transport->handle.generation,
+                        .detail = detail,
+                        .extra = extra};
+  uint8_t *at = lwsn_inbound_reserve(&context->inbound, &record, size, LWSN_KEEP_BATCH);
+  if (at && size > 0) memcpy(at, payload, size);
+  if (!at) record.slab = -1;
+  lwsn_inbound_push(&context->inbound, &record);
+}
+
+static bool set_up_deflate(lwsn_connection *c, uint32_t flags) {
+  lwsn_deflate_options options = {
+      .own_window_bits = (flags >> LWSN_CONNECTION_OWN_WINDOW) & 15,
+      .peer_window_bits = (flags >> LWSN_CONNECTION_PEER_WINDOW) & 15,
+      .level = (flags >> LWSN_CONNECTION_LEVEL) & 15,
+      .mem_level = (flags >> LWSN_CONNECTION_MEM_LEVEL) & 15,
+      .own_takeover = (flags & LWSN_CONNECTION_OWN_TAKEOVER) != 0,
+      .peer_takeover = (flags & LWSN_CONNECTION_PEER_TAKEOVER) != 0,
+      .threshold = c->transport->server->options.deflate_threshold,
+  };
+  c->deflate = lwsn_deflate_create(c->transport->context, &options);
+  return c->deflate != NULL;
+}
+
+bool lwsn_connection_established(lwsn_connection *c, lwsn_transport *t, uint32_t flags) {
+  c->transport = t;
+  t->connection = c;
+  c->client = t->client;
+  c->fragments = (flags & LWSN_CONNECTION_FRAGMENTS) != 0;
+  c->transient = (flags & LWSN_CONNECTION_TRANSIENT) != 0;
+  if (flags & LWSN_CONNECTION_DEFLATE && !set_up_deflate(c, flags)) return false;
+  c->state = LWSN_CONNECTION_OPEN;
+  lwsn_utf8_reset(&c->rx.utf8);
+  t->server->stats.opened++;
+  t->server->stats.connections++;
+  tell(c, LWSN_RECORD_OPEN, 0, 0, NULL, 0);
+  lwsn_keepalive_start(c);
+  return true;
+}
+
+void lwsn_connection_closed(lwsn_connection *c) {
+  lwsn_transport *t = c->transport;
+  if (!t) return;
+  if (c->state == LWSN_CONNECTION_OPEN || c->state == LWSN_CONNECTION_CLOSING) {
+    t->server->stats.closed++;
+    t->server->stats.connections--;
+    bool clean = c->close_sent && c->close_received && t->fin_sent && t->input_ended;
+    unsigned code = c->close_received ? c->code : LWSN_CLOSE_ABNORMAL;
+    if (c->close_received)
+      tell(c, LWSN_RECORD_CLOSED, code, clean, c->reason, c->reason_size);
+    else
+      tell(c, LWSN_RECORD_CLOSED, code, 0, c->why, c->why ? strlen(c->why) : 0);
+  }
+  c->state = LWSN_CONNECTION_DEAD;
+  lwsn_receive_clear(&c->rx);
+  free(c->reason);
+  free(c->pong);
+  lwsn_deflate_free(c->deflate);
+  c->deflate = NULL;
+  c->reason = c->pong = NULL;
+  t->connection = NULL;
+  c->transport = NULL;
+}
+
+bool lwsn_connection_may_send(const lwsn_connection *c) { return c->state == LWSN_CONNECTION_OPEN && !c->close_sent; }
+
+static void close_timed_out(lwsn_timer *timer) {
+  lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
+  if (lwsn_transport_is_taking(t, close_timed_out)) return;
+  if (t->connection) lwsn_connection_drop(t->connection, "the peer did not finish the closing handshake in time");
+}
+
+static bool send_control(lwsn_connection *c, unsigned opcode, const uint8_t *payload, size_t size) {
+  uint8_t frame[LWSN_FRAME_HEADER_MAX + LWSN_CONTROL_MAX];
+  uint8_t *body = frame + LWSN_FRAME_HEADER_MAX;
+  if (size > 0) memcpy(body, payload, size);
+  uint8_t *start = lwsn_frame_seal(c, body, size, opcode);
+  struct iovec part = {start, (size_t)(body + size - start)};
+  return lwsn_send(c->transport, &part, 1);
+}
+
+static bool send_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  c->close_sent = true;
+  c->state = LWSN_CONNECTION_CLOSING;
+  lwsn_transport *t = c->transport;
+  lwsn_transport_arm(t, t->server->options.close_timeout, close_timed_out);
+  return send_control(c, LWSN_OP_CLOSE, payload, size);
+}
+
+void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  if (c->close_sent || c->state != LWSN_CONNECTION_OPEN) return;
+  if (!c->why) c->why = "the peer did not answer the close frame";
+  if (!send_close(c, payload, size)) return;
+  lwsn_transport_update_hold(c->transport); /* a paused connection must still see the peer's close frame */
+}
+
+void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
+  if (c->failed || c->state == LWSN_CONNECTION_DEAD) return;
+  c->failed = true;
+  c->why = why;
+  lwsn_receive_clear(&c->rx);
+  lwsn_transport *t = c->transport;
+  if (!c->close_sent) {
+    tell(c, LWSN_RECORD_CLOSING, 0, 0, NULL, 0);
+    uint8_t payload[LWSN_CONTROL_MAX];
+    size_t size = strlen(why);
+    if (size > sizeof payload - 2) size = sizeof payload - 2;
+    payload[0] = (uint8_t)(code >> 8);
+    payload[1] = (uint8_t)code;
+    memcpy(payload + 2, why, size);
+    if (!send_close(c, payload, size + 2)) return;
+  }
+  lwsn_transport_end(t);
+}
+
+void lwsn_connection_drop(lwsn_connection *c, const char *why) {
+  if (!c->close_received && !c->failed) c->why = why; /* what failed first is the cause */
+  c->state = LWSN_CONNECTION_CLOSING;
+  lwsn_transport_kill(c->transport);
+}
+
+void lwsn_connection_peer_closed(lwsn_connection *c, unsigned code, const uint8_t *reason, size_t size) {
+  c->close_received = true;
+  c->code = (uint16_t)code;
+  c->reason = size > 0 ? malloc(size) : NULL;
+  if (c->reason) {
+    memcpy(c->reason, reason, size);
+    c->reason_size = (uint8_t)size;
+  }
+  if (!c->close_sent) {
+    tell(c, LWSN_RECORD_CLOSING, 0, 0, NULL, 0);
+    /* RFC 6455 5.5.1: typically echoes the status code; the reason goes with it, as browsers show it to the page */
+    uint8_t echo[LWSN_CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
+    if (size > 0) memcpy(echo + 2, reason, size);
+    if (!send_close(c, echo, code == LWSN_CLOSE_NO_STATUS ? 0 : 2 + size)) return;
+  }
+  lwsn_transport_end(c->transport);
+}
+
+void lwsn_connection_answer_ping(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  lwsn_transport *t = c->transport;
+  if (c->close_sent) return;
+  if (t->queue.first) {
+    /* RFC 6455 5.5.3 allows to answer only the latest: a flood does not grow the queue */
+    if (!c->pong && !(c->pong = malloc(1 + LWSN_CONTROL_MAX))) return;
+    c->pong[0] = (uint8_t)size;
+    memcpy(c->pong + 1, payload, size);
+    return;
+  }
+  send_control(c, LWSN_OP_PONG, payload, size);
+}
+
+void lwsn_connection_ping(lwsn_connection *c) {
+  if (lwsn_connection_may_send(c)) send_control(c, LWSN_OP_PING, NULL, 0);
+}
+
+void lwsn_connection_input_ended(lwsn_connection *c, bool failed) {
+  lwsn_transport *t = c->transport;
+  t->input_ended = !failed;
+  if (!c->close_received && !c->failed)
+    c->why = failed          ? "the network connection failed"
+             : c->close_sent ? "the peer ended the network connection without answering the close frame"
+                             : "the peer ended the network connection without a close frame";
+  lwsn_transport_kill(t);
+}
+
+void lwsn_connection_want_writable(lwsn_connection *c) {
+  if (!lwsn_connection_may_send(c)) return;
+  c->transport->wants_writable = true;
+  lws_callback_on_writable(c->transport->wsi);
+}
+
+void lwsn_connection_drained(lwsn_connection *c) {
+  lwsn_transport *t = c->transport;
+  if (c->close_sent) lwsn_transport_arm(t, t->server->options.close_timeout, close_timed_out);
+  if (c->pong && !c->close_sent) {
+    uint8_t *pong = c->pong;
+    c->pong = NULL;
+    lwsn_connection_answer_ping(c, pong + 1, pong[0]);
+    free(pong);
+  }
+  if (c->state == LWSN_CONNECTION_OPEN) tell(c, LWSN_RECORD_WRITABLE, 0, 0, NULL, 0);
+}

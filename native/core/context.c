@@ -1,0 +1,165 @@
+#include "context.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "server.h"
+#include "transport.h"
+
+enum {
+  /* above this lws falls back to 2560 descriptors (facts 9.3) */
+  FDS_TRUSTED = 1 << 20,
+  SLOTS_MAX = 1 << 20,
+  BATCHES_PER_TURN = 4,
+};
+
+/* lws sizes its tables by the soft limit, and mistrusts a huge one. */
+static struct lws_context *create_lws(const struct lws_context_creation_info *info) {
+  struct rlimit limit, lowered;
+  bool lower =
+      getrlimit(RLIMIT_NOFILE, &limit) == 0 && (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > FDS_TRUSTED);
+  if (lower) {
+    lowered = limit;
+    lowered.rlim_cur = FDS_TRUSTED;
+    lower = setrlimit(RLIMIT_NOFILE, &lowered) == 0;
+  }
+  struct lws_context *lws = lws_create_context(info);
+  if (lower) setrlimit(RLIMIT_NOFILE, &limit);
+  return lws;
+}
+
+static uint32_t slot_capacity(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 65536;
+  return limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > SLOTS_MAX ? SLOTS_MAX : (uint32_t)limit.rlim_cur;
+}
+
+static bool init_lws(lwsn_context *c) {
+  void *loops[] = {c};
+  struct lws_context_creation_info info;
+  memset(&info, 0, sizeof info);
+  info.port = CONTEXT_PORT_NO_LISTEN;
+  info.protocols = lwsn_protocols;
+  info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+  info.event_lib_custom = &lwsn_event_library;
+  info.foreign_loops = loops;
+  info.pt_serv_buf_size = 16 * 1024;
+  info.user = c;
+  c->lws = create_lws(&info);
+  if (!c->lws) return false;
+  info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+  info.vhost_name = "lwsn";
+  c->vhost = lws_create_vhost(c->lws, &info);
+  return c->vhost != NULL;
+}
+
+lwsn_context *lwsn_context_create(uv_loop_t *loop, lwsn_batch_fn on_batch, void *data, const char **why) {
+  lwsn_context *c = calloc(1, sizeof *c);
+  *why = "out of memory";
+  if (!c) return NULL;
+  c->on_batch = on_batch;
+  c->on_batch_data = data;
+  lwsn_list_init(&c->stalled);
+  lwsn_list_init(&c->doomed);
+  lwsn_wheel_init(&c->wheel, uv_now(loop));
+  c->scratch = malloc(LWSN_SCRATCH_SIZE);
+  bool memory = c->scratch && lwsn_registry_init(&c->registry, slot_capacity()) && lwsn_inbound_init(&c->inbound) &&
+                lwsn_outbound_init(&c->outbound);
+  if (memory) {
+    *why = "the event loop refused a handle";
+    if (lwsn_loop_init(c, loop) == 0) {
+      if (init_lws(c)) return c;
+      lwsn_context_destroy(c, NULL, NULL);
+      *why = "lws could not create its context";
+      return NULL;
+    }
+  }
+  lwsn_outbound_free(&c->outbound);
+  lwsn_inbound_free(&c->inbound);
+  lwsn_registry_free(&c->registry);
+  free(c->scratch);
+  free(c);
+  return NULL;
+}
+
+static void on_loop_closed(void *data) {
+  lwsn_context *c = data;
+  lwsn_deflate_shared_free(c->deflate);
+  free(c->plain);
+  free(c->servers);
+  lwsn_outbound_free(&c->outbound);
+  lwsn_inbound_free(&c->inbound);
+  lwsn_registry_free(&c->registry);
+  free(c->scratch);
+  void (*done)(void *) = c->on_destroyed;
+  void *done_data = c->on_destroyed_data;
+  free(c);
+  if (done) done(done_data);
+}
+
+void lwsn_context_destroy(lwsn_context *c, void (*done)(void *), void *data) {
+  c->on_destroyed = done;
+  c->on_destroyed_data = data;
+  if (c->lws) lwsn_outbound_flush(c);
+  c->destroying = true;
+  for (uint32_t i = 0; i < c->servers_used; i++)
+    if (c->servers[i]) lwsn_server_release(c->servers[i]);
+  lwsn_transport_reap(c);
+  if (c->lws) lws_context_destroy(c->lws);
+  c->lws = NULL;
+  lwsn_loop_close(c, on_loop_closed, c);
+}
+
+const struct lws_protocols *lwsn_context_protocol(lwsn_context *c, int which) {
+  return lws_vhost_name_to_protocol(c->vhost, lwsn_protocols[which].name);
+}
+
+/* Takes the present stalled ones only: one that stalls again waits for the next batch. */
+static void resume_stalled(lwsn_context *c) {
+  lwsn_node now;
+  lwsn_list_init(&now);
+  while (!lwsn_list_empty(&c->stalled)) {
+    lwsn_node *node = c->stalled.next;
+    lwsn_list_remove(node);
+    lwsn_list_append(&now, node);
+  }
+  while (!lwsn_list_empty(&now)) {
+    lwsn_node *node = now.next;
+    lwsn_list_remove(node);
+    lwsn_transport *t = LWSN_CONTAINER(node, lwsn_transport, in_stalled);
+    if (t->doomed) continue;
+    lwsn_transport_resume(t);
+  }
+}
+
+static void deliver(lwsn_context *c) {
+  /* a slot given back from here on may have its last record in the next batch */
+  uint32_t rested = c->inbound.overflow_count == 0 ? c->registry.resting_count : 0;
+  c->in_batch = true;
+  lwsn_inbound_deliver(&c->inbound);
+  c->on_batch(c, c->on_batch_data);
+  c->in_batch = false;
+  lwsn_inbound_settle(&c->inbound);
+  lwsn_registry_settle(&c->registry, rested);
+}
+
+void lwsn_context_turn(lwsn_context *c) {
+  if (c->destroying || c->in_batch) return;
+  for (int i = 0;; i++) {
+    lwsn_outbound_flush(c); /* first: a pause or close holds back what would be parsed next */
+    if (!lwsn_list_empty(&c->stalled)) {
+      resume_stalled(c);
+      lwsn_transport_reap(c);
+    }
+    bool left = c->inbound.count > 0 || !lwsn_list_empty(&c->stalled);
+    if (c->inbound.count == 0)
+      lwsn_registry_settle(&c->registry, c->registry.resting_count); /* no record waits for any slot */
+    if (!left || i == BATCHES_PER_TURN) {
+      lwsn_loop_keep_awake(c, left);
+      return;
+    }
+    if (c->inbound.count > 0) deliver(c);
+    if (c->destroying) return;
+  }
+}

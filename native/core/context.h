@@ -1,0 +1,79 @@
+#ifndef LWSN_CONTEXT_H
+#define LWSN_CONTEXT_H
+
+#include <libwebsockets.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "deflate.h"
+#include "frame.h"
+#include "inbound.h"
+#include "list.h"
+#include "loop.h"
+#include "outbound.h"
+#include "registry.h"
+#include "wheel.h"
+
+enum {
+  LWSN_SCRATCH_SIZE = 128 * 1024, /* one read takes at most this much */
+};
+
+/**
+ * Called once per loop turn while records wait, never with lws on the stack.
+ * It reads `context->inbound` and may write the out-ring and call into the core.
+ */
+typedef void (*lwsn_batch_fn)(struct lwsn_context *context, void *data);
+
+/**
+ * Everything of one environment: the lws context on its loop, the crossing, the
+ * servers. There is no other state; environments share nothing.
+ */
+typedef struct lwsn_context {
+  struct lws_context *lws;
+  struct lws_vhost *vhost;
+  lwsn_loop loop;
+  lwsn_wheel wheel;
+  lwsn_registry registry;
+  lwsn_inbound inbound;
+  lwsn_outbound outbound;
+  struct lwsn_server **servers; /* by place; NULL where free */
+  uint32_t servers_used, servers_capacity, servers_free, servers_made;
+  lwsn_node stalled;
+  lwsn_node doomed;
+  uint8_t *scratch;
+  uint8_t *plain; /* decrypted input; made with the first TLS transport */
+  lwsn_deflate_shared *deflate;
+  lwsn_mask_source masks;
+  lwsn_batch_fn on_batch;
+  void *on_batch_data;
+  bool in_batch;
+  bool destroying;
+  void (*on_destroyed)(void *);
+  void *on_destroyed_data;
+} lwsn_context;
+
+/**
+ * Creates a context on a running loop. NULL: `*why` is a sentence.
+ * `on_batch` may be NULL only while nothing listens.
+ */
+lwsn_context *lwsn_context_create(uv_loop_t *loop, lwsn_batch_fn on_batch, void *data, const char **why);
+
+/**
+ * Flushes what was sent, closes everything without further batches and frees the
+ * context when uv has let go of all handles; then `done` is called from the loop.
+ */
+void lwsn_context_destroy(lwsn_context *context, void (*done)(void *), void *data);
+
+/** Ends a turn: flushes, lets stalled input go on, delivers records, reaps. */
+void lwsn_context_turn(lwsn_context *context);
+
+/** The callback and the list of protocols that lws is given. */
+extern const struct lws_protocols lwsn_protocols[];
+
+enum { LWSN_PROTOCOL_HTTP = 0, LWSN_PROTOCOL_WS = 1 };
+
+/** The protocol of this vhost (lws works on copies). */
+const struct lws_protocols *lwsn_context_protocol(lwsn_context *context, int which);
+
+#endif

@@ -1,0 +1,429 @@
+#include "exchange.h"
+
+#include <libwebsockets.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connection.h"
+#include "context.h"
+#include "http_head.h"
+#include "server.h"
+#include "tls.h"
+#include "wsi.h"
+
+enum { HEAD_MIN = 1024 };
+
+static void tell(lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail, const void *payload, size_t size) {
+  lwsn_transport *t = x->transport;
+  if (t->context->destroying) return;
+  lwsn_record record = {.kind = kind,
+                        .slot = t->handle.slot,
+                        .generation = t->handle.generation,
+                        .detail = detail,
+                        .extra = t->server->id};
+  lwsn_keep keep = kind == LWSN_RECORD_BODY ? LWSN_KEEP_LONG : LWSN_KEEP_BATCH;
+  uint8_t *at = lwsn_inbound_reserve(&t->context->inbound, &record, size, keep);
+  if (!at) {
+    lwsn_transport_kill(t);
+    return;
+  }
+  if (size > 0) memcpy(at, payload, size);
+  lwsn_inbound_push(&t->context->inbound, &record);
+}
+
+static void tell_end(lwsn_exchange *x, enum lwsn_gone how) {
+  const char *why = x->transport->why;
+  tell(x, LWSN_RECORD_GONE, how, why, why ? strlen(why) : 0);
+}
+
+static void tell_gone(lwsn_exchange *x, enum lwsn_gone how) {
+  if (!x->told) return;
+  x->told = false;
+  tell_end(x, how);
+}
+
+static const char *status_text(int status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 417: return "Expectation Failed";
+    case 426: return "Upgrade Required";
+    case 431: return "Request Header Fields Too Large";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Internal Server Error";
+  }
+}
+
+static const char *extra_header(int status) {
+  switch (status) {
+    case 405: return "Allow: GET\r\n";                                                             /* RFC 9110 15.5.6 */
+    case 426: return "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"; /* RFC 6455 4.4 */
+    case 503: return "Retry-After: 1\r\n";
+    default: return "";
+  }
+}
+
+/* Answers what no handler needs to see, then ends the transport. */
+static void refuse(lwsn_exchange *x, int status, const char *why) {
+  char response[512];
+  int size = snprintf(response, sizeof response,
+                      "HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                      "Content-Length: %zu\r\n\r\n%s\n",
+                      status, status_text(status), extra_header(status), strlen(why) + 1, why);
+  struct iovec part = {response, (size_t)size};
+  x->transport->server->stats.refused++;
+  if (lwsn_send(x->transport, &part, 1)) lwsn_transport_end(x->transport);
+}
+
+static void free_head(lwsn_exchange *x) {
+  free(x->head);
+  x->head = NULL;
+  x->head_size = x->head_capacity = 0;
+  x->head_resume = 0;
+}
+
+static void handshake_timed_out(lwsn_timer *timer) {
+  lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
+  lwsn_exchange *x = t->exchange;
+  if (!x) return;
+  if (x->client) {
+    t->why = "the handshake took longer than handshakeTimeout";
+    tell_gone(x, LWSN_GONE_TIMEOUT);
+    lwsn_transport_kill(t);
+  } else if (x->state == LWSN_EXCHANGE_UPGRADE) {
+    tell_gone(x, LWSN_GONE_TIMEOUT);
+    refuse(x, 503, "the upgrade was not decided in time");
+  } else if (x->head_size > 0) {
+    refuse(x, 408, "the request head did not arrive in time");
+  } else {
+    lwsn_transport_kill(t); /* nothing was asked, nothing is answered */
+  }
+}
+
+static void keep_alive_timed_out(lwsn_timer *timer) {
+  lwsn_transport_end(LWSN_CONTAINER(timer, lwsn_transport, timer));
+}
+
+/* While a request is served: the peer must send its body and take its response. */
+static void service_timed_out(lwsn_timer *timer) {
+  lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
+  lwsn_exchange *x = t->exchange;
+  if (!x) return;
+  uint64_t limit = t->server->options.idle_timeout;
+  uint64_t now = lwsn_loop_now(t->context);
+  bool waits_for_peer = t->queue.first || (x->state == LWSN_EXCHANGE_BODY && !t->paused);
+  uint64_t last = t->last_input > t->last_output ? t->last_input : t->last_output;
+  if (waits_for_peer && now - last >= limit) {
+    tell_gone(x, LWSN_GONE_TIMEOUT);
+    lwsn_transport_kill(t);
+    return;
+  }
+  lwsn_transport_arm(t, waits_for_peer ? limit - (now - last) : limit, service_timed_out);
+}
+
+void lwsn_exchange_begin(lwsn_exchange *x, lwsn_transport *t) {
+  x->transport = t;
+  x->client = t->client;
+  x->state = x->client ? LWSN_EXCHANGE_CALLING : LWSN_EXCHANGE_HEAD;
+  x->told = x->client;
+  x->told_once = x->client || t->adopted; /* whoever adopted it knows it */
+  t->exchange = x;
+  lwsn_transport_arm(t, t->server->options.handshake_timeout, handshake_timed_out);
+  if (!t->proxy) lwsn_exchange_start(x);
+}
+
+void lwsn_exchange_start(lwsn_exchange *x) {
+  lwsn_transport *t = x->transport;
+  lwsn_tls_context *tls = t->adopted ? NULL : t->server->tls;
+  if (!tls)
+    lwsn_exchange_ready(x);
+  else if (!lwsn_tls_begin(t, tls, x->client, t->host))
+    lwsn_transport_kill(t);
+  else if (x->client)
+    lwsn_tls_resume(t); /* the client speaks first */
+}
+
+void lwsn_exchange_ready(lwsn_exchange *x) {
+  if (x->client)
+    tell(x, LWSN_RECORD_CONNECTED, 0, NULL, 0);
+  else if (x->transport->over_limit)
+    refuse(x, 503, "too many connections");
+}
+
+static bool head_room(lwsn_exchange *x, size_t size) {
+  size_t needed = x->head_size + size;
+  if (x->head && needed <= x->head_capacity) return true;
+  size_t capacity = x->head_capacity ? x->head_capacity : HEAD_MIN;
+  while (capacity < needed) capacity *= 2;
+  char *grown = realloc(x->head, capacity);
+  if (!grown) return false;
+  x->head = grown;
+  x->head_capacity = (uint32_t)capacity;
+  return true;
+}
+
+static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t size) {
+  lwsn_transport *t = x->transport;
+  bool body = head->chunked || head->content_length > 0;
+  uint32_t flags = (head->upgrade_websocket ? LWSN_REQUEST_UPGRADE : 0) | (body ? LWSN_REQUEST_BODY : 0) |
+                   (head->keep_alive && !t->server->draining ? LWSN_REQUEST_KEEP_ALIVE : 0) |
+                   (head->head_method ? LWSN_REQUEST_HEAD : 0) | (head->minor == 0 ? LWSN_REQUEST_HTTP10 : 0) |
+                   (head->expect_continue ? LWSN_REQUEST_EXPECT_CONTINUE : 0) | (t->tls ? LWSN_REQUEST_SECURE : 0) |
+                   (head->ws_protocol_count ? LWSN_REQUEST_PROTOCOLS : 0) |
+                   (head->ws_extensions_count ? LWSN_REQUEST_EXTENSIONS : 0) |
+                   (head->origin.p ? LWSN_REQUEST_ORIGIN : 0);
+  lwsn_record record = {.kind = LWSN_RECORD_REQUEST,
+                        .slot = t->handle.slot,
+                        .generation = t->handle.generation,
+                        .detail = flags,
+                        .extra = t->server->id};
+  lwsn_request_prefix prefix = {t->peer};
+  uint8_t *at = lwsn_inbound_reserve(&t->context->inbound, &record, sizeof prefix + size, LWSN_KEEP_BATCH);
+  if (!at) {
+    refuse(x, 503, "out of memory");
+    return;
+  }
+  memcpy(at, &prefix, sizeof prefix);
+  memcpy(at + sizeof prefix, x->head, size);
+  x->told = x->told_once = true;
+  x->body_done = !body;
+  x->begun = false;
+  x->keep_alive = (flags & LWSN_REQUEST_KEEP_ALIVE) != 0;
+  t->server->stats.requests++;
+  lwsn_inbound_push(&t->context->inbound, &record);
+}
+
+static void take_head(lwsn_exchange *x, size_t size) {
+  lwsn_transport *t = x->transport;
+  lwsn_http_head head;
+  const char *why = "";
+  int status = lwsn_http_head_parse(x->head, size, &head, &why);
+  if (status == 0 && head.upgrade_websocket) status = lwsn_http_upgrade_check(&head, &why);
+  if (status != 0) {
+    refuse(x, status, why);
+    return;
+  }
+  tell_request(x, &head, size);
+  if (t->doomed || t->ending) return;
+  if (head.upgrade_websocket) {
+    /* the timer of the head goes on: head and decision share handshakeTimeout */
+    memcpy(x->key, head.ws_key.p, sizeof x->key);
+    x->state = LWSN_EXCHANGE_UPGRADE;
+  } else {
+    x->state = x->body_done ? LWSN_EXCHANGE_BUSY : LWSN_EXCHANGE_BODY;
+    lwsn_http_body_begin(&x->body, head.content_length, head.chunked);
+    t->paused = !x->body_done; /* until the handler wants the body */
+    t->last_output = lwsn_loop_now(t->context);
+    lwsn_transport_arm(t, t->server->options.idle_timeout, service_timed_out);
+  }
+}
+
+/* The answer's head goes to the other side as it is: it knows what it asked for. */
+static void take_answer(lwsn_exchange *x, size_t size) {
+  x->state = LWSN_EXCHANGE_ANSWERED;
+  x->transport->paused = true; /* until the 101 is accepted, or the body is wanted */
+  tell(x, LWSN_RECORD_RESPONSE, 0, x->head, size);
+}
+
+static void head_too_large(lwsn_exchange *x) {
+  if (x->client)
+    lwsn_transport_failed(x->transport, "the head of the response is larger than maxHeaderSize");
+  else
+    refuse(x, 431, "the request head is larger than maxHeaderSize");
+}
+
+/* Returns bytes used. */
+static size_t input_head(lwsn_exchange *x, const uint8_t *data, size_t size) {
+  lwsn_transport *t = x->transport;
+  uint32_t limit = t->server->options.max_header_size;
+  uint32_t before = x->head_size;
+  if (before == 0 && !x->client && t->timer.fire != handshake_timed_out)
+    lwsn_transport_arm(t, t->server->options.handshake_timeout, handshake_timed_out);
+  /* one byte over the limit is enough to know */
+  size_t take = size < (size_t)limit + 1 - before ? size : (size_t)limit + 1 - before;
+  if (!head_room(x, take)) {
+    refuse(x, 503, "out of memory");
+    return size;
+  }
+  memcpy(x->head + before, data, take);
+  x->head_size += (uint32_t)take;
+  size_t end = lwsn_http_head_end(x->head, x->head_size, &x->head_resume);
+  if (end == 0 || end > limit) {
+    if (end > limit || x->head_size > limit) head_too_large(x);
+    return take;
+  }
+  if (x->client)
+    take_answer(x, end);
+  else
+    take_head(x, end);
+  free_head(x);
+  return end - before;
+}
+
+static size_t input_body(lwsn_exchange *x, const uint8_t *data, size_t size) {
+  size_t used = 0;
+  lwsn_slice piece = {NULL, 0};
+  int state = lwsn_http_body_feed(&x->body, (const char *)data, size, &used, &piece);
+  if (state < 0) {
+    tell_gone(x, LWSN_GONE_BODY);
+    if (x->begun)
+      lwsn_transport_kill(x->transport); /* a second response inside the first would be worse than none */
+    else
+      refuse(x, 400, "the request body is malformed");
+    return size;
+  }
+  if (piece.n > 0 || state == 1) tell(x, LWSN_RECORD_BODY, state == 1, piece.p, piece.n);
+  if (state == 1) {
+    x->body_done = true;
+    x->transport->paused = false;
+    x->state = LWSN_EXCHANGE_BUSY;
+  }
+  return used;
+}
+
+/* The body of a refusal, as it comes: the other side decodes and bounds it. */
+static size_t input_answer(lwsn_exchange *x, const uint8_t *data, size_t size) {
+  tell(x, LWSN_RECORD_BODY, 0, data, size);
+  return size;
+}
+
+bool lwsn_exchange_wants_input(const lwsn_exchange *x) {
+  const lwsn_transport *t = x->transport;
+  if (t->doomed || t->ending || t->paused) return false;
+  if (x->state == LWSN_EXCHANGE_HEAD || x->state == LWSN_EXCHANGE_CALLING) return true;
+  bool body = x->state == LWSN_EXCHANGE_BODY || x->state == LWSN_EXCHANGE_ANSWERED;
+  return body && lwsn_inbound_has_room(&t->context->inbound);
+}
+
+bool lwsn_exchange_holds(const lwsn_exchange *x) {
+  return x->state == LWSN_EXCHANGE_UPGRADE || x->state == LWSN_EXCHANGE_BUSY;
+}
+
+static void consume(lwsn_exchange *x, const uint8_t *data, size_t size) {
+  lwsn_transport *t = x->transport;
+  size_t used = 0;
+  while (used < size && lwsn_exchange_wants_input(x)) {
+    if (x->state == LWSN_EXCHANGE_HEAD || x->state == LWSN_EXCHANGE_CALLING)
+      used += input_head(x, data + used, size - used);
+    else if (x->state == LWSN_EXCHANGE_ANSWERED)
+      used += input_answer(x, data + used, size - used);
+    else
+      used += input_body(x, data + used, size - used);
+  }
+  if (t->ending || t->doomed) return;
+  if (used < size && !lwsn_transport_keep(t, data + used, size - used)) {
+    lwsn_transport_kill(t);
+    return;
+  }
+  lwsn_transport_update_hold(t);
+}
+
+void lwsn_exchange_input(lwsn_exchange *x, const uint8_t *data, size_t size) {
+  lwsn_transport *t = x->transport;
+  if (t->backlog) {
+    if (!lwsn_transport_keep(t, data, size)) lwsn_transport_kill(t);
+    return;
+  }
+  consume(x, data, size);
+}
+
+void lwsn_exchange_backlog(lwsn_exchange *x) {
+  lwsn_transport *t = x->transport;
+  if (!t->backlog) return;
+  if (!lwsn_exchange_wants_input(x)) {
+    lwsn_transport_update_hold(t); /* unless it is held, it waits for room: again after the batch */
+    return;
+  }
+  uint8_t *data = t->backlog;
+  uint32_t size = t->backlog_size;
+  t->backlog = NULL;
+  consume(x, data, size);
+  free(data);
+}
+
+void lwsn_exchange_closed(lwsn_exchange *x) {
+  if (!x->transport) return;
+  if (x->told_once) tell_end(x, LWSN_GONE_PEER);
+  free_head(x);
+  x->transport->exchange = NULL;
+  x->transport = NULL;
+}
+
+static int accept_key(const char key[24], char out[32]) {
+  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
+  unsigned char text[24 + sizeof guid - 1], hash[20];
+  memcpy(text, key, 24);
+  memcpy(text + 24, guid, sizeof guid - 1);
+  lws_SHA1(text, sizeof text, hash);
+  return lws_b64_encode_string((const char *)hash, sizeof hash, out, 32);
+}
+
+static bool send_101(lwsn_exchange *x, const char *headers, size_t size) {
+  char start[160], accept[32];
+  if (accept_key(x->key, accept) < 0) {
+    lwsn_transport_kill(x->transport);
+    return false;
+  }
+  int length = snprintf(start, sizeof start,
+                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Accept: %s\r\n",
+                        accept);
+  struct iovec parts[3] = {{start, (size_t)length}, {(void *)headers, size}, {(void *)"\r\n", 2}};
+  return lwsn_send(x->transport, parts, 3);
+}
+
+void lwsn_exchange_accept(lwsn_exchange *x, const char *headers, size_t size, unsigned flags) {
+  lwsn_transport *t = x->transport;
+  if (x->state != (x->client ? LWSN_EXCHANGE_ANSWERED : LWSN_EXCHANGE_UPGRADE) || t->ending) return;
+  if (!x->client && !send_101(x, headers, size)) return; /* RAW_CLOSE tells GONE */
+  lwsn_transport_arm(t, 0, NULL);
+  t->paused = false;
+  t->accept_flags = flags;
+  t->exchange = NULL;
+  lwsn_exchange rest = *x; /* lws frees x at the bind */
+  x->transport = NULL;
+  free_head(&rest);
+  if (!lwsn_wsi_promote(t->wsi, lwsn_context_protocol(t->context, LWSN_PROTOCOL_WS))) {
+    tell_gone(&rest, LWSN_GONE_PEER); /* OPEN was not told */
+    lwsn_transport_kill(t);
+    return;
+  }
+  lwsn_transport_update_hold(t);
+}
+
+void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
+  lwsn_transport *t = x->transport;
+  if (!x->told || t->ending) return;
+  x->told = false;
+  t->paused = false;
+  if (x->client) {
+    lwsn_transport_kill(t); /* nothing is to be read or asked any more */
+    return;
+  }
+  if (!keep_alive || !x->keep_alive || !x->body_done || t->server->draining) {
+    lwsn_transport_end(t);
+    return;
+  }
+  x->state = LWSN_EXCHANGE_HEAD;
+  lwsn_transport_arm(t, t->server->options.keep_alive_timeout, keep_alive_timed_out);
+  if (t->backlog) lwsn_transport_stall(t);
+  lwsn_transport_update_hold(t);
+}
+
+void lwsn_exchange_drained(lwsn_exchange *x) {
+  if (x->told) tell(x, LWSN_RECORD_FLUSHED, 0, NULL, 0);
+}
+
+void lwsn_exchange_peer_left(lwsn_exchange *x) {
+  /* half-closing after a request is allowed, before a 101 it makes no sense */
+  if (x->state == LWSN_EXCHANGE_UPGRADE || x->client) lwsn_transport_kill(x->transport);
+}
+
+void lwsn_exchange_drain(lwsn_exchange *x) {
+  x->keep_alive = false;
+  if (x->state == LWSN_EXCHANGE_HEAD && x->head_size == 0) lwsn_transport_end(x->transport);
+}

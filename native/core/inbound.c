@@ -1,0 +1,206 @@
+#include "inbound.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  BATCH_BYTES_MAX = 4 * 1024 * 1024, /* payload per batch, after which sockets wait for the next turn */
+  SMALL_KEEP = 64,                   /* idle slabs kept: 4 MiB */
+  LARGE_KEEP = 48,                   /* idle slabs kept: 48 MiB, about what one young-generation cycle holds */
+  LENT_SIZE = 256 * 1024,
+};
+
+bool lwsn_inbound_init(lwsn_inbound *in) {
+  memset(in, 0, sizeof *in);
+  in->ring = lwsn_region_create(LWSN_RING_RECORDS * sizeof(lwsn_record));
+  in->small_pool = lwsn_slab_pool_create(LWSN_SMALL_SLAB, SMALL_KEEP);
+  in->large_pool = lwsn_slab_pool_create(LWSN_LARGE_SLAB, LARGE_KEEP);
+  if (in->ring && in->small_pool && in->large_pool) return true;
+  lwsn_inbound_free(in);
+  return false;
+}
+
+void lwsn_inbound_free(lwsn_inbound *in) {
+  for (uint32_t i = 0; i < in->table_used; i++)
+    if (in->table[i]) lwsn_slab_unref(in->table[i]);
+  lwsn_slab_pool_close(in->small_pool);
+  lwsn_slab_pool_close(in->large_pool);
+  lwsn_region_unref(in->ring);
+  free(in->overflow);
+  memset(in, 0, sizeof *in);
+}
+
+/* The table holds the writer's reference of every slab in it. */
+static bool table_add(lwsn_inbound *in, lwsn_slab *slab) {
+  for (uint32_t i = 0; i < LWSN_SLABS_MAX; i++) {
+    if (in->table[i]) continue;
+    in->table[i] = slab;
+    slab->id = (int32_t)i;
+    if (i >= in->table_used) in->table_used = i + 1;
+    return true;
+  }
+  return false;
+}
+
+static void table_remove(lwsn_inbound *in, lwsn_slab *slab) {
+  in->table[slab->id] = NULL;
+  slab->id = -1;
+  lwsn_slab_unref(slab);
+}
+
+static uint8_t *place(lwsn_slab *slab, lwsn_record *record, size_t size) {
+  uint8_t *at = slab->data + slab->used;
+  record->slab = slab->id;
+  record->offset = (uint32_t)slab->used;
+  record->length = (uint32_t)size;
+  slab->used += (size + 7) & ~(size_t)7;
+  if (slab->used > slab->size) slab->used = slab->size;
+  return at;
+}
+
+static uint8_t *reserve_shared(lwsn_inbound *in, lwsn_slab **current, lwsn_slab_pool *pool, lwsn_record *record,
+                               size_t size) {
+  if (!*current || (*current)->size - (*current)->used < size) {
+    lwsn_slab *fresh = lwsn_slab_take(pool);
+    if (!fresh) return NULL;
+    if (!table_add(in, fresh)) {
+      lwsn_slab_unref(fresh);
+      return NULL;
+    }
+    *current = fresh; /* the full one stays in the table until the batch that shows it was delivered */
+  }
+  return place(*current, record, size);
+}
+
+/* Lent slabs are chained and rewound after each batch, so a burst grows the chain once and not per message. */
+static uint8_t *reserve_lent(lwsn_inbound *in, lwsn_record *record, size_t size) {
+  lwsn_slab *slab = in->lent_current;
+  while (slab && slab->size - slab->used < size) slab = slab->next;
+  if (!slab) {
+    size_t capacity = size > LENT_SIZE ? size : LENT_SIZE;
+    uint8_t *data = malloc(capacity);
+    slab = data ? lwsn_slab_wrap(data, capacity) : NULL;
+    if (!slab || !table_add(in, slab)) {
+      if (slab)
+        lwsn_slab_unref(slab);
+      else
+        free(data);
+      return NULL;
+    }
+    slab->used = 0;
+    slab->next = in->lent;
+    in->lent = slab;
+  }
+  in->lent_current = slab;
+  return place(slab, record, size);
+}
+
+uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size, lwsn_keep keep) {
+  static uint8_t nothing[1];
+  if (size == 0) {
+    record->slab = -1;
+    record->offset = record->length = 0;
+    return nothing;
+  }
+  uint8_t *at;
+  if (keep == LWSN_KEEP_BATCH)
+    at = reserve_lent(in, record, size);
+  else if (size <= LWSN_SMALL_MAX)
+    at = reserve_shared(in, &in->small, in->small_pool, record, size);
+  else if (size <= LWSN_LARGE_MAX)
+    at = reserve_shared(in, &in->large, in->large_pool, record, size);
+  else {
+    at = malloc(size);
+    if (at && !lwsn_inbound_adopt(in, record, at, size)) {
+      free(at);
+      at = NULL;
+    }
+    return at;
+  }
+  if (at) in->batch_bytes += size;
+  return at;
+}
+
+bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, size_t size) {
+  lwsn_slab *slab = lwsn_slab_wrap(buffer, size);
+  if (!slab) return false;
+  if (!table_add(in, slab)) {
+    free(slab);
+    return false;
+  }
+  record->slab = slab->id;
+  record->offset = 0;
+  record->length = (uint32_t)size;
+  in->batch_bytes += size;
+  return true;
+}
+
+void lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record) {
+  /* order is exact: nothing overtakes the overflow, and the ring is not touched while it is being read */
+  if (in->count < LWSN_RING_RECORDS && in->overflow_count == 0 && !in->delivering) {
+    ((lwsn_record *)in->ring->data)[in->count++] = *record;
+    return;
+  }
+  if (in->overflow_count == in->overflow_capacity) {
+    uint32_t capacity = in->overflow_capacity ? in->overflow_capacity * 2 : 256;
+    lwsn_record *grown = realloc(in->overflow, capacity * sizeof *grown);
+    if (!grown) abort();
+    in->overflow = grown;
+    in->overflow_capacity = capacity;
+  }
+  in->overflow[in->overflow_count++] = *record;
+}
+
+bool lwsn_inbound_has_room(const lwsn_inbound *in) {
+  return in->count < LWSN_RING_RECORDS && in->overflow_count == 0 && in->batch_bytes < BATCH_BYTES_MAX;
+}
+
+static bool still_referred(const lwsn_inbound *in, int32_t id) {
+  for (uint32_t i = 0; i < in->overflow_count; i++)
+    if (in->overflow[i].slab == id) return true;
+  return false;
+}
+
+void lwsn_inbound_deliver(lwsn_inbound *in) { in->delivering = true; }
+
+void lwsn_inbound_settle(lwsn_inbound *in) {
+  in->delivering = false;
+  for (uint32_t i = 0; i < in->table_used; i++) {
+    lwsn_slab *slab = in->table[i];
+    if (!slab || slab == in->small || slab == in->large) continue;
+    if (in->overflow_count > 0 && still_referred(in, slab->id)) continue;
+    bool lent = false;
+    for (lwsn_slab *l = in->lent; l; l = l->next) lent |= l == slab;
+    if (lent && slab->size == LENT_SIZE)
+      slab->used = 0;
+    else if (lent) { /* an oversized one is not kept */
+      lwsn_slab **link = &in->lent;
+      while (*link != slab) link = &(*link)->next;
+      *link = slab->next;
+      table_remove(in, slab);
+    } else
+      table_remove(in, slab);
+  }
+  while (in->table_used > 0 && !in->table[in->table_used - 1]) in->table_used--;
+  in->lent_current = in->lent;
+  in->batch_bytes = 0;
+  in->count = in->overflow_count < LWSN_RING_RECORDS ? in->overflow_count : LWSN_RING_RECORDS;
+  if (in->count == 0) return;
+  memcpy(in->ring->data, in->overflow, in->count * sizeof(lwsn_record));
+  in->overflow_count -= in->count;
+  memmove(in->overflow, in->overflow + in->count, in->overflow_count * sizeof(lwsn_record));
+}
+
+void lwsn_inbound_abandon(lwsn_inbound *in, int32_t id) {
+  if (id < 0 || id >= LWSN_SLABS_MAX || !in->table[id]) return;
+  lwsn_slab *slab = in->table[id];
+  if (slab == in->small) in->small = NULL;
+  if (slab == in->large) in->large = NULL;
+  for (lwsn_slab **link = &in->lent; *link; link = &(*link)->next) {
+    if (*link != slab) continue;
+    *link = slab->next;
+    in->lent_current = in->lent;
+    slab->next = NULL;
+    break;
+  }
+}

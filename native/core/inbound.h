@@ -1,0 +1,135 @@
+#ifndef LWSN_INBOUND_H
+#define LWSN_INBOUND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "handle.h"
+#include "region.h"
+#include "slab.h"
+
+/** What a record tells. The numbers are part of the surface to lib/native.ts. */
+typedef enum lwsn_record_kind {
+  LWSN_RECORD_REQUEST = 1, /* payload: lwsn_request_prefix and the head; detail: lwsn_request_flag; extra: server id */
+  LWSN_RECORD_BODY = 2,    /* payload: a piece of the request body; detail 1: the last one */
+  LWSN_RECORD_GONE =
+      3, /* an exchange, a held upgrade or the whole transport is over; detail: lwsn_gone; payload: why, where known */
+  LWSN_RECORD_OPEN = 4,       /* ESTABLISHED */
+  LWSN_RECORD_TEXT = 5,       /* payload: one whole text message; detail 1: all ASCII */
+  LWSN_RECORD_BINARY = 6,     /* payload: one whole binary message */
+  LWSN_RECORD_FRAGMENT = 7,   /* payload: a piece of a message; detail: lwsn_fragment_flag */
+  LWSN_RECORD_PONG = 8,       /* payload: application data */
+  LWSN_RECORD_WRITABLE = 9,   /* the native queue ran empty, or it was asked for */
+  LWSN_RECORD_CLOSED = 10,    /* CLOSED; payload: reason; detail: code; extra 1: clean */
+  LWSN_RECORD_LISTENER = 11,  /* extra: server id; detail: errno of accept; a pause of the listener */
+  LWSN_RECORD_FLUSHED = 12,   /* the native queue of an HTTP response ran empty */
+  LWSN_RECORD_CONNECTED = 14, /* a client's transport can carry its request */
+  LWSN_RECORD_RESPONSE = 15,  /* payload: the head that answers a client's request */
+  LWSN_RECORD_CLOSING = 16,   /* the peer closed, or its input failed: nothing can be sent any more */
+  LWSN_RECORD_EMPTY = 13,     /* extra: server id; a draining server has no transport left */
+} lwsn_record_kind;
+
+enum lwsn_request_flag {
+  LWSN_REQUEST_UPGRADE = 1,
+  LWSN_REQUEST_BODY = 2,
+  LWSN_REQUEST_KEEP_ALIVE = 4,
+  LWSN_REQUEST_HEAD = 8,
+  LWSN_REQUEST_HTTP10 = 16,
+  LWSN_REQUEST_EXPECT_CONTINUE = 32,
+  LWSN_REQUEST_SECURE = 64,
+  /* which fields it has that an upgrade looks at: the others' heads need not be parsed */
+  LWSN_REQUEST_PROTOCOLS = 128,
+  LWSN_REQUEST_EXTENSIONS = 256,
+  LWSN_REQUEST_ORIGIN = 512,
+};
+
+enum lwsn_fragment_flag {
+  LWSN_FRAGMENT_FIRST = 1,
+  LWSN_FRAGMENT_FINAL = 2,
+  LWSN_FRAGMENT_TEXT = 4,
+};
+
+enum lwsn_gone {
+  LWSN_GONE_PEER = 0,
+  LWSN_GONE_TIMEOUT = 1,
+  LWSN_GONE_BODY = 2, /* the body was malformed */
+};
+
+/** One event. Fixed size; the payload lies in slab `slab` at `offset`. */
+typedef struct lwsn_record {
+  uint32_t kind;
+  uint32_t slot;
+  uint32_t generation;
+  int32_t slab; /* -1: no payload */
+  uint32_t offset;
+  uint32_t length;
+  uint32_t detail;
+  uint32_t extra;
+} lwsn_record;
+
+/** How long a payload is kept by the reader, which chooses the slab it lies in. */
+typedef enum lwsn_keep {
+  LWSN_KEEP_BATCH, /* dead after the batch: text, heads, transient binary */
+  LWSN_KEEP_LONG,  /* owned by the reader for ever */
+} lwsn_keep;
+
+enum {
+  LWSN_RING_RECORDS = 4096,
+  LWSN_SLABS_MAX = 4096,         /* slabs one batch can refer to */
+  LWSN_SMALL_MAX = 4096,         /* payloads up to this share slabs of LWSN_SMALL_SLAB bytes */
+  LWSN_SMALL_SLAB = 64 * 1024,   /* at most this much is pinned by one kept small message */
+  LWSN_LARGE_MAX = 128 * 1024,   /* payloads up to this share slabs of LWSN_LARGE_SLAB bytes */
+  LWSN_LARGE_SLAB = 1024 * 1024, /* at most this much is pinned by one kept larger message */
+};
+
+/**
+ * The inbound side of the crossing: records and payloads on their way to one
+ * batch call. The ring never drops: what does not fit waits in `overflow` and
+ * moves up when the batch was delivered.
+ *
+ * Owns the ring, the slabs it is writing and those the pending batch refers to.
+ */
+typedef struct lwsn_inbound {
+  lwsn_region *ring;
+  uint32_t count; /* records in the ring */
+  lwsn_record *overflow;
+  uint32_t overflow_count;
+  uint32_t overflow_capacity;
+  lwsn_slab_pool *small_pool;
+  lwsn_slab_pool *large_pool;
+  lwsn_slab *small;
+  lwsn_slab *large;
+  lwsn_slab *lent; /* chain of slabs that are written anew each batch */
+  lwsn_slab *lent_current;
+  lwsn_slab *table[LWSN_SLABS_MAX];
+  uint32_t table_used; /* entries up to here may be taken */
+  size_t batch_bytes;  /* payload bytes since the last batch */
+  bool delivering;     /* the ring is being read: what happens meanwhile goes to the overflow */
+} lwsn_inbound;
+
+bool lwsn_inbound_init(lwsn_inbound *in);
+void lwsn_inbound_free(lwsn_inbound *in);
+
+/** Room for `size` payload bytes; fills the record's slab, offset and length. NULL: no memory, or the table is full. */
+uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size, lwsn_keep keep);
+
+/** Hands a malloc'ed buffer over as the record's payload. False: no memory; the buffer stays the caller's. */
+bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, size_t size);
+
+/** Appends a record. Never fails for want of ring space; a failed allocation aborts, since an event must not be lost. */
+void lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record);
+
+/** Whether the parser may go on: ring space for one more message and payload budget of this turn. */
+bool lwsn_inbound_has_room(const lwsn_inbound *in);
+
+/** Before delivery: freezes the ring. */
+void lwsn_inbound_deliver(lwsn_inbound *in);
+
+/** After delivery: drops what the batch referred to, moves the overflow up. */
+void lwsn_inbound_settle(lwsn_inbound *in);
+
+/** Stops writing into a slab, since its reader gave the memory away. */
+void lwsn_inbound_abandon(lwsn_inbound *in, int32_t slab);
+
+#endif

@@ -1,0 +1,462 @@
+#include "receive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "connection.h"
+#include "context.h"
+#include "deflate.h"
+#include "frame.h"
+#include "mask.h"
+#include "server.h"
+#include "wsi.h"
+
+enum { ASSEMBLY_MIN = 4096 }; /* first allocation of a message that comes in pieces */
+
+void lwsn_receive_clear(lwsn_receive *rx) {
+  free(rx->message_data);
+  free(rx->control);
+  rx->message_data = rx->control = NULL;
+  rx->message_size = rx->message_capacity = 0;
+}
+
+static void fail(lwsn_connection *c, unsigned code, const char *why) { lwsn_connection_fail(c, code, why); }
+
+static lwsn_record record_for(const lwsn_connection *c, lwsn_record_kind kind) {
+  lwsn_handle handle = c->transport->handle;
+  return (lwsn_record){.kind = kind, .slot = handle.slot, .generation = handle.generation, .slab = -1};
+}
+
+/* Whether messages are still wanted: after our close frame the peer's data is read over. */
+static bool wanted(const lwsn_connection *c) { return c->state == LWSN_CONNECTION_OPEN; }
+
+static double message_limit(const lwsn_connection *c) { return c->transport->server->options.max_payload; }
+
+static lwsn_keep keep_for(const lwsn_connection *c, uint8_t opcode) {
+  return opcode == LWSN_OP_TEXT || c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG;
+}
+
+static void push_message(lwsn_connection *c, lwsn_record *record, uint8_t opcode, bool ascii) {
+  record->kind = opcode == LWSN_OP_TEXT ? LWSN_RECORD_TEXT : LWSN_RECORD_BINARY;
+  record->detail = ascii;
+  c->transport->server->stats.messages_received++;
+  lwsn_inbound_push(&c->transport->context->inbound, record);
+}
+
+/* The common case: a whole message in one frame, all of it in the read buffer. */
+static void take_whole(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  lwsn_receive *rx = &c->rx;
+  if (!wanted(c)) return;
+  lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
+  uint8_t *at = lwsn_inbound_reserve(&c->transport->context->inbound, &record, size, keep_for(c, rx->opcode));
+  if (!at) {
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
+    return;
+  }
+  lwsn_unmask(at, payload, size, rx->mask, 0);
+  bool ascii = false;
+  if (rx->opcode == LWSN_OP_TEXT) {
+    lwsn_utf8_reset(&rx->utf8);
+    if (!lwsn_utf8_feed(&rx->utf8, at, size) || !lwsn_utf8_complete(&rx->utf8)) {
+      fail(c, LWSN_CLOSE_INVALID_DATA, "a text message is not valid UTF-8");
+      return;
+    }
+    ascii = rx->utf8.ascii;
+  }
+  push_message(c, &record, rx->opcode, ascii);
+}
+
+static bool assembly_room(lwsn_receive *rx, size_t more) {
+  size_t needed = rx->message_size + more;
+  if (needed <= rx->message_capacity) return true;
+  size_t capacity = rx->message_capacity ? rx->message_capacity : ASSEMBLY_MIN;
+  while (capacity < needed) capacity *= 2;
+  uint8_t *grown = realloc(rx->message_data, capacity);
+  if (!grown) return false;
+  rx->message_data = grown;
+  rx->message_capacity = capacity;
+  return true;
+}
+
+static bool check_text(lwsn_connection *c, const uint8_t *data, size_t size) {
+  if (c->rx.message != LWSN_OP_TEXT || lwsn_utf8_feed(&c->rx.utf8, data, size)) return true;
+  fail(c, LWSN_CLOSE_INVALID_DATA, "a text message is not valid UTF-8");
+  return false;
+}
+
+/* A piece of a message that is being assembled. */
+static void take_piece(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  lwsn_receive *rx = &c->rx;
+  if (!assembly_room(rx, size)) {
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
+    return;
+  }
+  uint8_t *at = rx->message_data + rx->message_size;
+  lwsn_unmask(at, payload, size, rx->mask, (unsigned)(rx->phase & 3));
+  rx->message_size += size;
+  check_text(c, at, size);
+}
+
+/* Delivers an unmasked and checked piece. */
+static void push_fragment(lwsn_connection *c, const uint8_t *data, size_t size, bool final) {
+  lwsn_receive *rx = &c->rx;
+  lwsn_record record = record_for(c, LWSN_RECORD_FRAGMENT);
+  lwsn_inbound *in = &c->transport->context->inbound;
+  uint8_t *at = lwsn_inbound_reserve(in, &record, size, c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG);
+  if (!at) {
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
+    return;
+  }
+  if (size > 0) memcpy(at, data, size);
+  rx->streamed += size;
+  if (final && rx->message == LWSN_OP_TEXT && !lwsn_utf8_complete(&rx->utf8)) {
+    fail(c, LWSN_CLOSE_INVALID_DATA, "a text message ends inside a UTF-8 sequence");
+    return;
+  }
+  record.detail = (rx->told_first ? 0 : LWSN_FRAGMENT_FIRST) | (final ? LWSN_FRAGMENT_FINAL : 0) |
+                  (rx->message == LWSN_OP_TEXT ? LWSN_FRAGMENT_TEXT : 0);
+  rx->told_first = true;
+  if (final) c->transport->server->stats.messages_received++;
+  lwsn_inbound_push(in, &record);
+}
+
+/* A piece of a compressed message: inflated as it comes, so that a bomb stops at maxPayload. */
+static bool inflate_piece(lwsn_connection *c, const uint8_t *payload, size_t size, bool final) {
+  lwsn_receive *rx = &c->rx;
+  /* the read buffer is ours, so it is unmasked where it lies */
+  lwsn_unmask((uint8_t *)payload, payload, size, rx->mask, (unsigned)(rx->phase & 3));
+  lwsn_inflated out = {rx->message_data, rx->message_size, rx->message_capacity,
+                       message_limit(c) - (double)rx->streamed};
+  size_t before = out.size;
+  lwsn_inflate_result result = lwsn_inflate_piece(c->deflate, payload, size, final, &out);
+  rx->message_data = out.data;
+  rx->message_size = out.size;
+  rx->message_capacity = out.capacity;
+  if (result == LWSN_INFLATE_OK) return check_text(c, out.data + before, out.size - before);
+  if (result == LWSN_INFLATE_TOO_BIG)
+    fail(c, LWSN_CLOSE_TOO_BIG, "a message is larger than maxPayload");
+  else if (result == LWSN_INFLATE_BAD)
+    fail(c, LWSN_CLOSE_INVALID_DATA, "a compressed message is not a valid deflate stream");
+  else
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
+  return false;
+}
+
+static void stream_inflated(lwsn_connection *c, const uint8_t *payload, size_t size, bool final) {
+  lwsn_receive *rx = &c->rx;
+  if (!inflate_piece(c, payload, size, final)) return;
+  if (rx->message_size > 0 || final) push_fragment(c, rx->message_data, rx->message_size, final);
+  rx->message_size = 0;
+}
+
+/* A piece of a message that is delivered as it comes. */
+static void stream_piece(lwsn_connection *c, const uint8_t *payload, size_t size, bool final) {
+  lwsn_receive *rx = &c->rx;
+  lwsn_unmask((uint8_t *)payload, payload, size, rx->mask, (unsigned)(rx->phase & 3));
+  if (check_text(c, payload, size)) push_fragment(c, payload, size, final);
+}
+
+static void end_message(lwsn_connection *c) {
+  lwsn_receive *rx = &c->rx;
+  uint8_t opcode = rx->message;
+  rx->message = 0;
+  if (!wanted(c) || c->fragments) return;
+  if (opcode == LWSN_OP_TEXT && !lwsn_utf8_complete(&rx->utf8)) {
+    fail(c, LWSN_CLOSE_INVALID_DATA, "a text message ends inside a UTF-8 sequence");
+    return;
+  }
+  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
+  size_t size = rx->message_size;
+  bool done;
+  if (size > LWSN_LARGE_MAX) {
+    done = lwsn_inbound_adopt(in, &record, rx->message_data, size);
+    if (done) {
+      rx->message_data = NULL;
+      rx->message_capacity = 0;
+    }
+  } else {
+    uint8_t *at = lwsn_inbound_reserve(in, &record, size, keep_for(c, opcode));
+    done = at != NULL;
+    if (at && size > 0) memcpy(at, rx->message_data, size);
+  }
+  lwsn_receive_clear(rx);
+  if (done)
+    push_message(c, &record, opcode, opcode == LWSN_OP_TEXT && rx->utf8.ascii);
+  else
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
+}
+
+/* RFC 6455 7.4 and the IANA registry: what may stand in a close frame. */
+static bool close_code_allowed(unsigned code) {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+static void take_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  if (size == 0) {
+    lwsn_connection_peer_closed(c, LWSN_CLOSE_NO_STATUS, NULL, 0);
+    return;
+  }
+  if (size == 1) {
+    fail(c, LWSN_CLOSE_PROTOCOL_ERROR, "a close frame has a body of one byte");
+    return;
+  }
+  unsigned code = (unsigned)(payload[0] << 8 | payload[1]);
+  if (!close_code_allowed(code)) {
+    fail(c, LWSN_CLOSE_PROTOCOL_ERROR, "a close frame has a code that may not be sent");
+    return;
+  }
+  lwsn_utf8 utf8;
+  lwsn_utf8_reset(&utf8);
+  if (!lwsn_utf8_feed(&utf8, payload + 2, size - 2) || !lwsn_utf8_complete(&utf8)) {
+    fail(c, LWSN_CLOSE_INVALID_DATA, "the reason of a close frame is not valid UTF-8");
+    return;
+  }
+  lwsn_connection_peer_closed(c, code, payload + 2, size - 2);
+}
+
+static void take_pong(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  if (!wanted(c)) return;
+  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_record record = record_for(c, LWSN_RECORD_PONG);
+  uint8_t *at = lwsn_inbound_reserve(in, &record, size, LWSN_KEEP_LONG);
+  if (!at) return;
+  memcpy(at, payload, size);
+  lwsn_inbound_push(in, &record);
+}
+
+static void take_control(lwsn_connection *c, const uint8_t *masked, size_t size) {
+  uint8_t payload[LWSN_CONTROL_MAX];
+  lwsn_unmask(payload, masked, size, c->rx.mask, 0);
+  if (c->rx.opcode == LWSN_OP_CLOSE)
+    take_close(c, payload, size);
+  else if (c->rx.opcode == LWSN_OP_PING)
+    lwsn_connection_answer_ping(c, payload, size);
+  else
+    take_pong(c, payload, size);
+}
+
+static bool control_piece(lwsn_connection *c, const uint8_t *payload, size_t size) {
+  lwsn_receive *rx = &c->rx;
+  if (!rx->control && !(rx->control = malloc(LWSN_CONTROL_MAX))) {
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a control frame");
+    return false;
+  }
+  memcpy(rx->control + rx->control_size, payload, size);
+  rx->control_size = (uint8_t)(rx->control_size + size);
+  return true;
+}
+
+/* The rules of RFC 6455 5.2, 5.4 and 5.5 that the first two bytes decide. */
+static const char *check_start(const lwsn_connection *c, uint8_t first, uint8_t second) {
+  const lwsn_receive *rx = &c->rx;
+  uint8_t opcode = first & 0x0f;
+  bool fin = (first & 0x80) != 0;
+  /* RFC 7692 6: RSV1 only on the first frame of a message, and only when negotiated */
+  bool may_compress = c->deflate && (opcode == LWSN_OP_TEXT || opcode == LWSN_OP_BINARY);
+  if (first & (may_compress ? 0x30 : 0x70)) return "a reserved bit is set";
+  if (!(second & 0x80) != c->client) return c->client ? "a frame of the server is masked" : "a frame is not masked";
+  if (opcode > LWSN_OP_PONG || (opcode > LWSN_OP_BINARY && opcode < LWSN_OP_CLOSE))
+    return "a frame has a reserved opcode";
+  if (opcode >= LWSN_OP_CLOSE) {
+    if (!fin) return "a control frame is fragmented";
+    return (second & 0x7f) > LWSN_CONTROL_MAX ? "a control frame is longer than 125 bytes" : NULL;
+  }
+  if (opcode == LWSN_OP_CONTINUATION) return rx->message ? NULL : "a continuation frame without a message";
+  return rx->message ? "a new message starts inside a fragmented one" : NULL;
+}
+
+static size_t header_length(uint8_t second) {
+  uint8_t length = second & 0x7f;
+  size_t mask = second & 0x80 ? 4 : 0;
+  return mask + (length < 126 ? 2u : length == 126 ? 4u : 10u);
+}
+
+/* Reads a whole header of `size` bytes; false: the connection failed. */
+static bool begin_frame(lwsn_connection *c, const uint8_t *h, size_t size) {
+  lwsn_receive *rx = &c->rx;
+  uint64_t length = h[1] & 0x7f;
+  if (length == 126) {
+    length = (uint64_t)h[2] << 8 | h[3];
+    if (length < 126) {
+      fail(c, LWSN_CLOSE_PROTOCOL_ERROR, "a frame length is not encoded minimally");
+      return false;
+    }
+  } else if (length == 127) {
+    length = 0;
+    for (int i = 2; i < 10; i++) length = length << 8 | h[i];
+    if (length <= UINT16_MAX || length >> 63) {
+      fail(c, LWSN_CLOSE_PROTOCOL_ERROR, "a frame length is not encoded minimally");
+      return false;
+    }
+  }
+  if (c->client)
+    memset(rx->mask, 0, 4);
+  else
+    memcpy(rx->mask, h + size - 4, 4);
+  rx->opcode = h[0] & 0x0f;
+  rx->fin = (h[0] & 0x80) != 0;
+  rx->frame_left = length;
+  rx->phase = 0;
+  rx->in_payload = true;
+  if (rx->opcode >= LWSN_OP_CLOSE) {
+    rx->control_size = 0;
+    return true;
+  }
+  if (rx->opcode != LWSN_OP_CONTINUATION) {
+    rx->message_size = 0;
+    rx->streamed = 0;
+    rx->told_first = false;
+    rx->compressed = (h[0] & 0x40) != 0;
+  }
+  if (rx->compressed) return true; /* only inflating tells its size */
+  double total = (double)length + (double)rx->message_size + (double)rx->streamed;
+  if (total > message_limit(c) && wanted(c)) {
+    fail(c, LWSN_CLOSE_TOO_BIG, "a message is larger than maxPayload");
+    return false;
+  }
+  return true;
+}
+
+/* From the first bytes of a frame: whole header, or what there is of it. Returns bytes used. */
+static size_t take_header(lwsn_connection *c, const uint8_t *data, size_t size) {
+  lwsn_receive *rx = &c->rx;
+  size_t used = 0;
+  const uint8_t *h = data;
+  if (rx->header_size > 0 || size < 2 || size < header_length(data[1])) {
+    h = rx->header;
+    while (rx->header_size < 2 && used < size) rx->header[rx->header_size++] = data[used++];
+    if (rx->header_size < 2) return used;
+  }
+  const char *wrong = check_start(c, h[0], h[1]);
+  if (wrong) {
+    fail(c, LWSN_CLOSE_PROTOCOL_ERROR, wrong);
+    return used;
+  }
+  size_t length = header_length(h[1]);
+  if (h == data) {
+    begin_frame(c, h, length);
+    return length;
+  }
+  while (rx->header_size < length && used < size) rx->header[rx->header_size++] = data[used++];
+  if (rx->header_size == length) {
+    rx->header_size = 0;
+    begin_frame(c, h, length);
+  }
+  return used;
+}
+
+static void take_message_piece(lwsn_connection *c, const uint8_t *data, size_t size, bool final) {
+  if (c->rx.compressed && c->fragments)
+    stream_inflated(c, data, size, final);
+  else if (c->rx.compressed)
+    inflate_piece(c, data, size, final);
+  else if (c->fragments)
+    stream_piece(c, data, size, final);
+  else
+    take_piece(c, data, size);
+}
+
+/* The payload there is of the current frame. Returns bytes used. */
+static size_t take_payload(lwsn_connection *c, const uint8_t *data, size_t size) {
+  lwsn_receive *rx = &c->rx;
+  size_t n = size < rx->frame_left ? size : (size_t)rx->frame_left;
+  bool whole = rx->phase == 0 && n == rx->frame_left;
+  bool ends = n == rx->frame_left;
+  if (rx->opcode >= LWSN_OP_CLOSE) {
+    if (!whole && !control_piece(c, data, n)) return n;
+    rx->frame_left -= n;
+    rx->phase += n;
+    if (!ends) return n;
+    rx->in_payload = false;
+    take_control(c, whole ? data : rx->control, whole ? n : rx->control_size);
+    free(rx->control);
+    rx->control = NULL;
+    return n;
+  }
+  bool starts = rx->phase == 0 && rx->opcode != LWSN_OP_CONTINUATION && rx->message == 0;
+  if (whole && starts && rx->fin && !c->fragments && !rx->compressed) {
+    rx->frame_left = 0;
+    rx->in_payload = false;
+    take_whole(c, data, n);
+    return n;
+  }
+  if (starts) {
+    rx->message = rx->opcode;
+    lwsn_utf8_reset(&rx->utf8);
+  }
+  if (wanted(c)) take_message_piece(c, data, n, ends && rx->fin);
+  rx->frame_left -= n;
+  rx->phase += n;
+  if (!ends || c->failed) return n;
+  rx->in_payload = false;
+  if (rx->fin) end_message(c);
+  return n;
+}
+
+static bool may_go_on(const lwsn_connection *c) {
+  const lwsn_transport *t = c->transport;
+  if (t->doomed || c->failed || c->close_received) return false;
+  return c->state != LWSN_CONNECTION_OPEN || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
+}
+
+/* Parses until the end, a pause, a full ring or a failure. Returns bytes used. */
+static size_t parse(lwsn_connection *c, const uint8_t *data, size_t size) {
+  size_t used = 0;
+  while (may_go_on(c)) {
+    lwsn_receive *rx = &c->rx;
+    if (!rx->in_payload) {
+      if (used == size) break;
+      used += take_header(c, data + used, size - used);
+      if (!rx->in_payload) continue;
+    }
+    if (c->failed) break;
+    if (used == size && rx->frame_left > 0) break;
+    used += take_payload(c, data + used, size - used);
+  }
+  /* what follows a close frame or a failure is not looked at (RFC 6455 5.5.1, 7.1.7) */
+  return c->failed || c->close_received || c->transport->doomed ? size : used;
+}
+
+static void keep_rest(lwsn_connection *c, const uint8_t *data, size_t size) {
+  lwsn_transport *t = c->transport;
+  if (size == 0) return;
+  if (!lwsn_transport_keep(t, data, size)) {
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory for input");
+    return;
+  }
+  if (!t->paused) lwsn_transport_stall(t);
+}
+
+void lwsn_receive_input(lwsn_connection *c, const uint8_t *data, size_t size) {
+  size_t used = parse(c, data, size);
+  keep_rest(c, data + used, size - used);
+}
+
+void lwsn_receive_read(lwsn_connection *c) {
+  lwsn_transport *t = c->transport;
+  if (t->doomed) return;
+  /* level-triggered: what is not read now is announced again next turn */
+  if (!t->ending) {
+    lwsn_transport_resume(t);
+    if (t->doomed || (!t->ending && !lwsn_transport_wants_input(t))) return;
+  }
+  uint8_t *scratch = t->context->scratch;
+  ssize_t n = lwsn_wsi_read(t->wsi, scratch, LWSN_SCRATCH_SIZE);
+  if (n > 0)
+    lwsn_transport_input(t, scratch, (size_t)n);
+  else if (n < 0)
+    lwsn_connection_input_ended(c, n == -2);
+}
+
+void lwsn_receive_backlog(lwsn_connection *c) {
+  lwsn_transport *t = c->transport;
+  if (!t->backlog || t->doomed) return;
+  if (t->paused && c->state == LWSN_CONNECTION_OPEN) return;
+  uint8_t *data = t->backlog;
+  uint32_t size = t->backlog_size;
+  t->backlog = NULL;
+  if (!t->ending) lwsn_receive_input(c, data, size);
+  free(data);
+  lwsn_transport_update_hold(t);
+}

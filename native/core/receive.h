@@ -1,0 +1,48 @@
+#ifndef LWSN_RECEIVE_H
+#define LWSN_RECEIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "utf8.h"
+
+struct lwsn_connection;
+
+/**
+ * The parser of one connection's input (RFC 6455 section 5): it consumes every
+ * byte it is given, whatever the pieces, and keeps only the message it is in.
+ */
+typedef struct lwsn_receive {
+  uint8_t header[14];
+  uint8_t header_size; /* bytes of the header read so far */
+  uint8_t opcode;      /* of the current frame */
+  uint8_t message;     /* opcode of the message in progress, 0: none */
+  bool fin;
+  bool in_payload;
+  bool compressed; /* the message is (RFC 7692) */
+  bool told_first; /* streaming: the first fragment was delivered */
+  uint8_t mask[4];
+  uint64_t phase; /* payload bytes of the frame read so far, for the mask */
+  uint64_t frame_left;
+  lwsn_utf8 utf8;
+  uint8_t *message_data; /* assembled so far; malloc'ed */
+  size_t message_size, message_capacity;
+  uint64_t streamed; /* bytes of the message delivered in pieces */
+  uint8_t *control;  /* payload of a control frame that came in pieces; malloc'ed */
+  uint8_t control_size;
+} lwsn_receive;
+
+/** RECEIVE: reads once and parses. */
+void lwsn_receive_read(struct lwsn_connection *connection);
+
+/** Parses input; what cannot be taken now is kept. */
+void lwsn_receive_input(struct lwsn_connection *connection, const uint8_t *data, size_t size);
+
+/** Goes on with input that was kept. */
+void lwsn_receive_backlog(struct lwsn_connection *connection);
+
+/** Frees what the parser holds. */
+void lwsn_receive_clear(lwsn_receive *rx);
+
+#endif

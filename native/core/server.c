@@ -1,0 +1,113 @@
+#include "server.h"
+
+#include <stdlib.h>
+
+#include "context.h"
+#include "exchange.h"
+#include "listener.h"
+#include "tls_context.h"
+#include "transport.h"
+
+enum { PLACE_BITS = 20, PLACE_MASK = (1 << PLACE_BITS) - 1 };
+
+/* Gives a server the first free place; a client's connection is a server of one transport, so there may be many. */
+static bool take_place(lwsn_context *c, lwsn_server *server) {
+  uint32_t place = c->servers_free;
+  if (place == c->servers_used) {
+    if (c->servers_used == c->servers_capacity) {
+      uint32_t capacity = c->servers_capacity ? c->servers_capacity * 2 : 16;
+      lwsn_server **grown = capacity > PLACE_MASK ? NULL : realloc(c->servers, capacity * sizeof *grown);
+      if (!grown) return false;
+      c->servers = grown;
+      c->servers_capacity = capacity;
+    }
+    c->servers_used++;
+  }
+  c->servers[place] = server;
+  while (c->servers_free < c->servers_used && c->servers[c->servers_free]) c->servers_free++;
+  server->id = (++c->servers_made << PLACE_BITS) | place;
+  return true;
+}
+
+static void leave_place(lwsn_context *c, const lwsn_server *server) {
+  uint32_t place = server->id & PLACE_MASK;
+  c->servers[place] = NULL;
+  if (place < c->servers_free) c->servers_free = place;
+}
+
+lwsn_server *lwsn_server_create(lwsn_context *context, const lwsn_server_options *options) {
+  lwsn_server *server = calloc(1, sizeof *server);
+  if (!server || !take_place(context, server)) {
+    free(server);
+    return NULL;
+  }
+  uint64_t seed;
+  lws_get_random(context->lws, &seed, sizeof seed);
+  server->context = context;
+  server->options = *options;
+  server->referenced = true;
+  lwsn_peers_init(&server->peers, seed);
+  lwsn_list_init(&server->transports);
+  return server;
+}
+
+lwsn_server *lwsn_server_find(lwsn_context *context, uint32_t id) {
+  uint32_t place = id & PLACE_MASK;
+  lwsn_server *server = place < context->servers_used ? context->servers[place] : NULL;
+  return server && server->id == id && !server->released ? server : NULL;
+}
+
+void lwsn_server_drain(lwsn_server *server) {
+  server->draining = true;
+  for (lwsn_node *node = server->transports.next; node != &server->transports; node = node->next) {
+    lwsn_transport *t = LWSN_CONTAINER(node, lwsn_transport, in_server);
+    if (t->exchange && !t->doomed) lwsn_exchange_drain(t->exchange);
+  }
+  lwsn_server_settle(server);
+}
+
+void lwsn_server_kill_all(lwsn_server *server) {
+  for (lwsn_node *node = server->transports.next; node != &server->transports; node = node->next)
+    lwsn_transport_kill(LWSN_CONTAINER(node, lwsn_transport, in_server));
+}
+
+void lwsn_server_release(lwsn_server *server) {
+  if (server->released) return;
+  server->released = true;
+  lwsn_listener_close_all(server);
+  lwsn_server_kill_all(server);
+  lwsn_server_settle(server);
+}
+
+void lwsn_server_settle(lwsn_server *server) {
+  if (!lwsn_list_empty(&server->transports)) return;
+  if (server->draining && !server->context->destroying) {
+    lwsn_record record = {.kind = LWSN_RECORD_EMPTY, .slab = -1, .extra = server->id};
+    lwsn_inbound_push(&server->context->inbound, &record);
+    lwsn_loop_keep_awake(server->context, true); /* nothing else may be left that does */
+  }
+  if (!server->released) return;
+  leave_place(server->context, server);
+  lwsn_peers_free(&server->peers);
+  lwsn_tls_context_unref(server->tls);
+  free(server);
+}
+
+void lwsn_server_set_tls(lwsn_server *server, lwsn_tls_context *tls) {
+  lwsn_tls_context_ref(tls);
+  lwsn_tls_context_unref(server->tls);
+  server->tls = tls;
+}
+
+static bool is_within(const lwsn_server *server, const lwsn_transport *t) {
+  const lwsn_server_options *o = &server->options;
+  if (o->max_connections > 0 && server->stats.transports - server->over_limit > o->max_connections) return false;
+  return !t->counted || lwsn_peers_count(&server->peers, t->peer.address) <= o->max_connections_per_address;
+}
+
+void lwsn_server_apply_limits(lwsn_server *server, lwsn_transport *t) {
+  if (!t->over_limit && is_within(server, t)) return;
+  if (!t->over_limit) server->over_limit++;
+  t->over_limit = true;
+  lwsn_transport_uncount(t);
+}

@@ -1,0 +1,275 @@
+#include "transport.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connection.h"
+#include "context.h"
+#include "exchange.h"
+#include "proxy.h"
+#include "receive.h"
+#include "server.h"
+#include "tls.h"
+#include "wsi.h"
+
+static void fill_peer(lwsn_peer *peer, const struct sockaddr_storage *from) {
+  static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  memset(peer, 0, sizeof *peer);
+  if (from->ss_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+    peer->family = 4;
+    peer->port = ntohs(in->sin_port);
+    memcpy(peer->address, &in->sin_addr, 4);
+  } else if (from->ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+    const uint8_t *bytes = in6->sin6_addr.s6_addr;
+    peer->port = ntohs(in6->sin6_port);
+    /* a dual-stack listener shows IPv4 peers as ::ffff:a.b.c.d (RFC 4291 2.5.5.2) */
+    if (memcmp(bytes, mapped, sizeof mapped) == 0) {
+      peer->family = 4;
+      memcpy(peer->address, bytes + 12, 4);
+    } else {
+      peer->family = 6;
+      memcpy(peer->address, bytes, 16);
+    }
+  }
+}
+
+bool lwsn_transport_count(lwsn_transport *t) {
+  lwsn_server *server = t->server;
+  if (server->options.max_connections_per_address == 0 || t->peer.family == 0) return true;
+  t->counted = lwsn_peers_add(&server->peers, t->peer.address);
+  return t->counted;
+}
+
+void lwsn_transport_uncount(lwsn_transport *t) {
+  if (t->counted) lwsn_peers_remove(&t->server->peers, t->peer.address);
+  t->counted = false;
+}
+
+lwsn_transport *lwsn_transport_create(lwsn_server *server, const struct sockaddr_storage *from) {
+  lwsn_transport *t = calloc(1, sizeof *t);
+  if (!t) return NULL;
+  t->context = server->context;
+  t->server = server;
+  fill_peer(&t->peer, from);
+  if (!lwsn_registry_take(&t->context->registry, t, &t->handle)) {
+    free(t);
+    return NULL;
+  }
+  if (!lwsn_transport_count(t)) {
+    lwsn_registry_release(&t->context->registry, t->handle);
+    free(t);
+    return NULL;
+  }
+  lwsn_list_init(&t->in_stalled);
+  lwsn_list_init(&t->in_doomed);
+  lwsn_list_append(&server->transports, &t->in_server);
+  lwsn_timer_init(&t->timer, NULL);
+  server->stats.transports++;
+  return t;
+}
+
+bool lwsn_transport_adopt(lwsn_transport *t, int fd) {
+  lwsn_context *context = t->context;
+  lwsn_handle handle = t->handle;
+  lws_adopt_desc_t description = {
+      .vh = context->vhost,
+      .type = LWS_ADOPT_SOCKET,
+      .fd.sockfd = fd,
+      .vh_prot_name = lwsn_protocols[LWSN_PROTOCOL_HTTP].name,
+      .opaque = t,
+  };
+  if (lws_adopt_descriptor_vhost_via_info(&description)) return true;
+  /* lws closed the descriptor; WSI_DESTROY freed the transport, unless it failed before there was a wsi to destroy */
+  if (lwsn_registry_get(&context->registry, handle)) lwsn_transport_free(t);
+  return false;
+}
+
+void lwsn_transport_free(lwsn_transport *t) {
+  lwsn_server *server = t->server;
+  lwsn_timer_cancel(&t->context->wheel, &t->timer);
+  lwsn_queue_clear(t);
+  free(t->backlog);
+  free(t->host);
+  lwsn_list_remove(&t->in_stalled);
+  lwsn_list_remove(&t->in_doomed);
+  lwsn_list_remove(&t->in_server);
+  lwsn_transport_uncount(t);
+  if (t->over_limit) server->over_limit--;
+  lwsn_proxy_free(t->proxy);
+  lwsn_tls_free(t->tls);
+  lwsn_registry_release(&t->context->registry, t->handle);
+  if (t->watch) t->watch->transport = NULL;
+  server->stats.transports--;
+  free(t);
+  lwsn_server_settle(server);
+}
+
+void lwsn_transport_kill(lwsn_transport *t) {
+  if (t->doomed) return;
+  t->doomed = true;
+  lwsn_timer_cancel(&t->context->wheel, &t->timer);
+  lwsn_list_append(&t->context->doomed, &t->in_doomed);
+}
+
+void lwsn_transport_reap(lwsn_context *context) {
+  while (!lwsn_list_empty(&context->doomed)) {
+    lwsn_transport *t = LWSN_CONTAINER(context->doomed.next, lwsn_transport, in_doomed);
+    lwsn_list_remove(&t->in_doomed);
+    lwsn_wsi_kill(t->wsi); /* ends in lwsn_transport_free */
+  }
+}
+
+void lwsn_transport_arm(lwsn_transport *t, uint64_t ms, void (*fire)(lwsn_timer *)) {
+  lwsn_timer_cancel(&t->context->wheel, &t->timer);
+  if (ms == 0 || t->doomed) return;
+  t->timer.fire = fire;
+  /* not the loop's clock: it stands still in a handler, whose time is not the peer's */
+  lwsn_timer_arm(&t->context->wheel, &t->timer, uv_hrtime() / 1000000 + ms);
+}
+
+bool lwsn_transport_is_taking(lwsn_transport *t, void (*fire)(lwsn_timer *)) {
+  uint32_t limit = t->server->options.close_timeout;
+  uint64_t silence = lwsn_loop_now(t->context) - t->last_output;
+  if (!t->queue.first || silence >= limit) return false;
+  lwsn_transport_arm(t, limit - silence, fire);
+  return true;
+}
+
+static void end_timed_out(lwsn_timer *timer) {
+  lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
+  if (lwsn_transport_is_taking(t, end_timed_out)) return;
+  if (t->connection)
+    lwsn_connection_drop(t->connection, "the peer did not end the network connection in time");
+  else
+    lwsn_transport_kill(t);
+}
+
+static void send_fin(lwsn_transport *t) {
+  if (t->fin_sent) return;
+  t->fin_sent = true;
+  lwsn_wsi_shutdown(t->wsi);
+}
+
+void lwsn_transport_end(lwsn_transport *t) {
+  if (t->doomed) return;
+  if (!t->ending) {
+    lwsn_transport_arm(t, t->server->options.close_timeout, end_timed_out);
+    if (t->tls) lwsn_tls_end(t);
+  }
+  if (t->doomed) return;
+  t->ending = true;
+  free(t->backlog);
+  t->backlog = NULL;
+  if (!t->queue.first) send_fin(t);
+  lwsn_transport_update_hold(t);
+}
+
+void lwsn_transport_drained(lwsn_transport *t) {
+  if (t->ending) {
+    lwsn_transport_arm(t, t->server->options.close_timeout, end_timed_out);
+    send_fin(t);
+    return;
+  }
+  t->wants_writable = false;
+  if (t->connection)
+    lwsn_connection_drained(t->connection);
+  else if (t->exchange)
+    lwsn_exchange_drained(t->exchange);
+}
+
+void lwsn_transport_update_hold(lwsn_transport *t) {
+  if (!t->watch || t->doomed) return;
+  bool held = false;
+  if (!t->ending) {
+    if (t->connection)
+      held = t->paused && t->connection->state == LWSN_CONNECTION_OPEN;
+    else if (t->exchange)
+      held = t->paused || lwsn_exchange_holds(t->exchange);
+    if (!held && (t->backlog || (t->tls && lwsn_tls_has_input(t->tls)))) lwsn_transport_stall(t);
+  }
+  lwsn_watch_hold(t->watch, held);
+}
+
+void lwsn_transport_pause(lwsn_transport *t, bool paused) {
+  if (t->paused && !paused) t->last_input = lwsn_loop_now(t->context); /* silence while held was not the peer's */
+  /* what we did not read was not the peer's silence */
+  if (t->paused && !paused) t->last_input = lwsn_loop_now(t->context);
+  t->paused = paused;
+  lwsn_transport_update_hold(t);
+}
+
+bool lwsn_transport_keep(lwsn_transport *t, const uint8_t *data, size_t size) {
+  size_t total = t->backlog_size * (t->backlog != NULL) + size;
+  uint8_t *grown = realloc(t->backlog, total);
+  if (!grown) return false;
+  memcpy(grown + (total - size), data, size);
+  t->backlog = grown;
+  t->backlog_size = (uint32_t)total;
+  return true;
+}
+
+void lwsn_transport_stall(lwsn_transport *t) {
+  lwsn_list_remove(&t->in_stalled);
+  lwsn_list_append(&t->context->stalled, &t->in_stalled);
+  lwsn_loop_keep_awake(t->context, true);
+}
+
+void lwsn_transport_input(lwsn_transport *t, const uint8_t *data, size_t size) {
+  t->server->stats.bytes_received += size;
+  t->last_input = lwsn_loop_now(t->context);
+  if (t->ending || t->doomed) return;
+  if (t->proxy)
+    lwsn_proxy_input(t, data, size);
+  else
+    lwsn_transport_begun_input(t, data, size);
+}
+
+void lwsn_transport_begun_input(lwsn_transport *t, const uint8_t *data, size_t size) {
+  if (t->tls)
+    lwsn_tls_input(t, data, size);
+  else
+    lwsn_transport_plain_input(t, data, size);
+}
+
+void lwsn_transport_plain_input(lwsn_transport *t, const uint8_t *data, size_t size) {
+  if (t->connection)
+    lwsn_receive_input(t->connection, data, size);
+  else if (t->exchange)
+    lwsn_exchange_input(t->exchange, data, size);
+}
+
+void lwsn_transport_resume(lwsn_transport *t) {
+  if (t->backlog && t->connection)
+    lwsn_receive_backlog(t->connection);
+  else if (t->backlog && t->exchange)
+    lwsn_exchange_backlog(t->exchange);
+  if (!t->doomed && !t->backlog && t->tls && lwsn_tls_has_input(t->tls)) lwsn_tls_resume(t);
+}
+
+bool lwsn_transport_wants_input(const lwsn_transport *t) {
+  if (t->doomed || t->ending || t->backlog) return false;
+  if (t->exchange) return lwsn_exchange_wants_input(t->exchange);
+  if (!t->connection) return false;
+  /* after our close frame the peer's is waited for, whatever else is full or paused */
+  return t->connection->state != LWSN_CONNECTION_OPEN || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
+}
+
+void lwsn_transport_secured(lwsn_transport *t) {
+  if (t->exchange) lwsn_exchange_ready(t->exchange);
+}
+
+void lwsn_transport_failed(lwsn_transport *t, const char *why) {
+  t->why = why;
+  if (t->connection)
+    lwsn_connection_drop(t->connection, why);
+  else
+    lwsn_transport_kill(t);
+}
+
+void lwsn_transport_peer_left(lwsn_transport *t) {
+  t->peer_left = true;
+  if (!t->connection && t->exchange) lwsn_exchange_peer_left(t->exchange);
+}

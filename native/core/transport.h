@@ -1,0 +1,150 @@
+#ifndef LWSN_TRANSPORT_H
+#define LWSN_TRANSPORT_H
+
+#include <libwebsockets.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "handle.h"
+#include "list.h"
+#include "loop.h"
+#include "send.h"
+#include "wheel.h"
+
+struct lwsn_context;
+struct lwsn_server;
+struct lwsn_exchange;
+struct lwsn_connection;
+struct lwsn_tls;
+struct lwsn_proxy;
+
+/** Address of a peer as it goes to the other side: family 4, 6 or 0 (unix), port, then the bytes. */
+typedef struct lwsn_peer {
+  uint8_t family;
+  uint8_t pad;
+  uint16_t port;
+  uint8_t address[16];
+} lwsn_peer;
+
+/**
+ * One network connection, from accept to closed socket. Owned by its wsi (as
+ * opaque_user_data), freed in WSI_DESTROY and nowhere else. It carries one
+ * HTTP exchange after the other, then perhaps one connection.
+ */
+typedef struct lwsn_transport {
+  struct lwsn_context *context;
+  struct lwsn_server *server;
+  struct lws *wsi;
+  lwsn_watch *watch;
+  lwsn_handle handle;
+  lwsn_node in_server;
+  lwsn_node in_stalled;               /* input is left over, to be parsed after the batch */
+  lwsn_node in_doomed;                /* to be killed at the end of the current uv callback */
+  lwsn_timer timer;                   /* handshake, body, idle, ping and close, one at a time */
+  struct lwsn_exchange *exchange;     /* while it speaks HTTP: lws's per-session memory */
+  struct lwsn_connection *connection; /* while it speaks WebSocket: lws's per-session memory */
+  struct lwsn_tls *tls;               /* NULL: plain */
+  struct lwsn_proxy *proxy;           /* while the header of the PROXY protocol is awaited */
+  lwsn_queue queue;
+  char *host;       /* of a client: the name to ask for and to verify; malloc'ed */
+  const char *why;  /* static text: what ended it, where no connection can tell */
+  uint8_t *backlog; /* input read but not parsed yet */
+  uint32_t backlog_size;
+  uint32_t out_first, out_last; /* this flush's records in the out-ring */
+  uint64_t last_input;          /* loop time */
+  uint64_t last_output;         /* loop time at which the socket last took queued bytes */
+  lwsn_peer peer;
+  bool doomed; /* no input, no output, killed when lws is off the stack */
+  bool ending; /* FIN follows the queue; input is discarded until the peer's FIN */
+  bool fin_sent;
+  bool input_ended; /* the peer sent FIN, in order */
+  bool paused;      /* by the other side */
+  bool peer_left;   /* noticed while input was held */
+  bool adopted;     /* a server's, made by somebody else: TLS, if any, is behind it */
+  bool client;      /* we asked: the peer is the server */
+  bool counted;     /* among its address's transports */
+  bool over_limit;  /* refused with 503 */
+  bool wants_writable;
+  uint32_t accept_flags; /* lwsn_connection_flag, from accept to ESTABLISHED */
+} lwsn_transport;
+
+/** Makes the transport of an accepted descriptor. NULL: no memory or no slot; the caller closes the descriptor. */
+lwsn_transport *lwsn_transport_create(struct lwsn_server *server, const struct sockaddr_storage *peer);
+
+/**
+ * Gives the descriptor and the transport to lws, which owns both from now on.
+ * False: both are gone. Ends in RAW_ADOPT, or in WSI_DESTROY.
+ */
+bool lwsn_transport_adopt(lwsn_transport *t, int fd);
+
+/** Counts it for its peer's address, where that is limited. False: no memory. */
+bool lwsn_transport_count(lwsn_transport *t);
+
+/** Takes that back; does nothing when it was not counted. */
+void lwsn_transport_uncount(lwsn_transport *t);
+
+/** Frees it, in WSI_DESTROY, or when lws never took it in. */
+void lwsn_transport_free(lwsn_transport *t);
+
+/**
+ * Dooms the transport. It is closed by lwsn_transport_reap, never under the
+ * feet of the caller: lws must not be on the stack for it (facts 1.3).
+ */
+void lwsn_transport_kill(lwsn_transport *t);
+
+/** Closes what is doomed. Called at the end of each uv callback and of each call from outside. */
+void lwsn_transport_reap(struct lwsn_context *context);
+
+/** Sends FIN behind the queue, then waits for the peer's, discarding input, for at most closeTimeout. */
+void lwsn_transport_end(lwsn_transport *t);
+
+/** The queue ran empty: FIN if one is due, and the news for whoever waits for it. */
+void lwsn_transport_drained(lwsn_transport *t);
+
+/** Holds or resumes input at the request of the other side. */
+void lwsn_transport_pause(lwsn_transport *t, bool paused);
+
+/** Holds input for reasons of our own, beside a pause. */
+void lwsn_transport_update_hold(lwsn_transport *t);
+
+/** Keeps unparsed input for later, behind what is kept already; false: no memory. */
+bool lwsn_transport_keep(lwsn_transport *t, const uint8_t *data, size_t size);
+
+/** Queues the transport to go on parsing after the batch. */
+void lwsn_transport_stall(lwsn_transport *t);
+
+/**
+ * The close timer fired: whether the peer is still taking what waits for it. Then
+ * the timer runs on, since closeTimeout begins when the last byte has left.
+ */
+bool lwsn_transport_is_taking(lwsn_transport *t, void (*fire)(lwsn_timer *));
+
+/** Arms the one timer `ms` from now with `fire`; 0 turns it off. */
+void lwsn_transport_arm(lwsn_transport *t, uint64_t ms, void (*fire)(lwsn_timer *));
+
+/** Input from the socket, in whatever pieces. */
+void lwsn_transport_input(lwsn_transport *t, const uint8_t *data, size_t size);
+
+/** Input behind the header of the PROXY protocol, if any: TLS or plain. */
+void lwsn_transport_begun_input(lwsn_transport *t, const uint8_t *data, size_t size);
+
+/** Decrypted input, or input of a plain transport. */
+void lwsn_transport_plain_input(lwsn_transport *t, const uint8_t *data, size_t size);
+
+/** Goes on with whatever input was kept. */
+void lwsn_transport_resume(lwsn_transport *t);
+
+/** Whether the parser would take input now. */
+bool lwsn_transport_wants_input(const lwsn_transport *t);
+
+/** The TLS handshake is done. */
+void lwsn_transport_secured(lwsn_transport *t);
+
+/** Ends it at once; `why` is static text for whoever is told. */
+void lwsn_transport_failed(lwsn_transport *t, const char *why);
+
+/** The peer left while input was held. */
+void lwsn_transport_peer_left(lwsn_transport *t);
+
+#endif
