@@ -1,0 +1,59 @@
+#include "environment.h"
+
+extern "C" {
+#include <libwebsockets.h>
+}
+
+namespace {
+
+void Finished(void* data) {
+  auto* environment = static_cast<Environment*>(data);
+  napi_async_cleanup_hook_handle hook = environment->hook;
+  delete environment;
+  napi_remove_async_cleanup_hook(hook);
+}
+
+/* The environment ends: no JS runs any more, native state is released in full. */
+void OnCleanup(napi_async_cleanup_hook_handle hook, void* data) {
+  auto* environment = static_cast<Environment*>(data);
+  environment->hook = hook;
+  environment->on_batch.Reset();
+  environment->slabs.Reset();
+  environment->async_context.reset();
+  if (environment->context)
+    lwsn_context_destroy(environment->context, Finished, environment);
+  else
+    Finished(environment);
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  /* process-wide in lws, and the same value from every environment (performance 4) */
+  lws_set_log_level(0, nullptr);
+  auto* environment = new Environment(env);
+  if (napi_add_async_cleanup_hook(env, OnCleanup, environment, &environment->hook) != napi_ok) {
+    delete environment;
+    ThrowNative(env, "the environment is ending");
+    return exports;
+  }
+  RegisterCrossing(environment, exports);
+  RegisterServers(environment, exports);
+  RegisterMemory(environment, exports);
+  RegisterTls(environment, exports);
+  RegisterAdoption(environment, exports);
+  exports.Set("lwsVersion", Napi::String::New(env, lws_get_library_version()));
+  return exports;
+}
+
+}  // namespace
+
+lwsn_context* ContextOf(const Napi::CallbackInfo& info) {
+  lwsn_context* context = EnvironmentOf(info)->context;
+  if (!context) ThrowNative(info.Env(), "start() was not called");
+  return context;
+}
+
+void ThrowNative(Napi::Env env, const char* message) {
+  if (!env.IsExceptionPending()) Napi::Error::New(env, message).ThrowAsJavaScriptException();
+}
+
+NODE_API_MODULE(lws, Init)

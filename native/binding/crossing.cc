@@ -1,0 +1,181 @@
+/* The crossing: batches to JS, the flush and large payloads from JS. */
+#include <uv.h>
+
+#include "environment.h"
+
+extern "C" {
+#include "outbound.h"
+}
+
+namespace {
+
+void ReleaseRegion(Napi::Env, void*, lwsn_region* region) { lwsn_region_unref(region); }
+
+void ReleaseSlab(napi_env, void*, void* slab) { lwsn_slab_unref(static_cast<lwsn_slab*>(slab)); }
+
+/* Memory that both sides see, for as long as either holds it. */
+Napi::Value ShareRegion(Napi::Env env, lwsn_region* region) {
+  lwsn_region_ref(region);
+  return Napi::ArrayBuffer::New(env, region->data, region->size, ReleaseRegion, region);
+}
+
+/*
+ * V8 starts a scavenge over young backing stores only when it allocates one
+ * itself; without this about a hundred slabs circulate instead of forty
+ * (reference/performance.md 2).
+ */
+void InviteScavenge(napi_env env) {
+  void* data;
+  napi_value ignored;
+  napi_create_arraybuffer(env, 8, &data, &ignored);
+}
+
+Napi::Value ExportSlab(Environment* environment, lwsn_slab* slab) {
+  napi_env env = environment->env;
+  napi_value result;
+  if (!environment->copies) {
+    lwsn_slab_ref(slab);
+    napi_status status = napi_create_external_buffer(env, slab->size, slab->data, ReleaseSlab, slab, &result);
+    if (status == napi_ok) {
+      slab->exported = true;
+      if (slab->size >= LWSN_LARGE_SLAB) InviteScavenge(env);
+      return Napi::Value(env, result);
+    }
+    lwsn_slab_unref(slab);
+    environment->copies = status == napi_no_external_buffers_allowed;
+    if (!environment->copies) return environment->env.Undefined();
+  }
+  if (napi_create_buffer_copy(env, slab->used, slab->data, nullptr, &result) != napi_ok)
+    return environment->env.Undefined();
+  return Napi::Value(env, result);
+}
+
+/* Shows JS the slabs this batch refers to, and takes away those that are gone. */
+void SyncSlabs(Environment* environment, lwsn_inbound* inbound) {
+  size_t count = inbound->table_used;
+  if (count < environment->exported.size()) count = environment->exported.size();
+  environment->exported.resize(count, nullptr);
+  Napi::Array slabs;
+  for (uint32_t i = 0; i < count; i++) {
+    lwsn_slab* slab = i < inbound->table_used ? inbound->table[i] : nullptr;
+    if (slab == environment->exported[i] && (!slab || slab->exported)) continue;
+    if (slabs.IsEmpty()) slabs = environment->slabs.Value();
+    slabs.Set(i, slab ? ExportSlab(environment, slab) : environment->env.Undefined());
+    environment->exported[i] = slab;
+  }
+  environment->exported.resize(inbound->table_used);
+}
+
+/*
+ * A large message has memory of its own, which is its reader's alone from now on:
+ * an idle server would keep it until the next batch.
+ */
+void ForgetOwn(Environment* environment, const lwsn_inbound* inbound) {
+  if (inbound->overflow_count > 0) return; /* a record of the next batch may refer to it */
+  for (uint32_t i = 0; i < environment->exported.size(); i++) {
+    const lwsn_slab* slab = environment->exported[i];
+    if (!slab || slab->size <= LWSN_LARGE_SLAB) continue;
+    napi_env env = environment->env;
+    napi_set_element(env, environment->slabs.Value(), i, environment->env.Undefined());
+    environment->exported[i] = nullptr;
+  }
+}
+
+/* Once per turn. Ticks and microtasks run when the callback scope closes, so after the batch. */
+void OnBatch(lwsn_context* context, void* data) {
+  auto* environment = static_cast<Environment*>(data);
+  Napi::Env env = environment->env;
+  Napi::HandleScope scope(env);
+  SyncSlabs(environment, &context->inbound);
+  napi_value count = Napi::Number::New(env, context->inbound.count);
+  environment->on_batch.MakeCallback(env.Global(), {count}, *environment->async_context);
+  ForgetOwn(environment, &context->inbound);
+  /* lib catches what handlers throw; what is left belongs to the process */
+  if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+}
+
+/* start(onBatch, slabs, copies): { records, out, queued } */
+Napi::Value Start(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Environment* environment = EnvironmentOf(info);
+  if (environment->context) {
+    ThrowNative(env, "start() was called twice");
+    return env.Undefined();
+  }
+  uv_loop_t* loop;
+  const char* why = "the environment has no event loop";
+  if (napi_get_uv_event_loop(env, &loop) == napi_ok)
+    environment->context = lwsn_context_create(loop, OnBatch, environment, &why);
+  if (!environment->context) {
+    ThrowNative(env, why);
+    return env.Undefined();
+  }
+  environment->on_batch = Napi::Persistent(info[0].As<Napi::Function>());
+  environment->slabs = Napi::Reference<Napi::Array>::New(info[1].As<Napi::Array>(), 1);
+  environment->copies = info[2].As<Napi::Boolean>();
+  environment->async_context = std::make_unique<Napi::AsyncContext>(env, "libwebsockets");
+  lwsn_context* context = environment->context;
+  Napi::Object shared = Napi::Object::New(env);
+  shared.Set("records", ShareRegion(env, context->inbound.ring));
+  shared.Set("out", ShareRegion(env, context->outbound.ring));
+  shared.Set("queued", ShareRegion(env, context->registry.queued));
+  return shared;
+}
+
+/* flush() */
+void Flush(const Napi::CallbackInfo& info) {
+  if (lwsn_context* context = ContextOf(info)) lwsn_outbound_flush(context);
+}
+
+/* send(slot, generation, opcode, bytes): bytes that wait natively, or -1 */
+napi_value Send(napi_env env, napi_callback_info info) {
+  napi_value argv[4];
+  size_t argc = 4;
+  void* environment;
+  napi_get_cb_info(env, info, &argc, argv, nullptr, &environment);
+  lwsn_handle handle = {0, 0};
+  uint32_t opcode = 0;
+  void* data = nullptr;
+  size_t size = 0;
+  napi_get_value_uint32(env, argv[0], &handle.slot);
+  napi_get_value_uint32(env, argv[1], &handle.generation);
+  napi_get_value_uint32(env, argv[2], &opcode);
+  napi_get_typedarray_info(env, argv[3], nullptr, &size, &data, nullptr, nullptr);
+  double queued = lwsn_outbound_send(static_cast<Environment*>(environment)->context, handle, opcode,
+                                     static_cast<const uint8_t*>(data), size);
+  napi_value result;
+  napi_create_double(env, queued, &result);
+  return result;
+}
+
+/*
+ * recover(slab, offset, length): a copy of payload bytes whose slab was detached
+ * by its reader in the middle of a batch.
+ */
+Napi::Value Recover(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  lwsn_context* context = ContextOf(info);
+  if (!context) return env.Undefined();
+  int32_t id = info[0].As<Napi::Number>();
+  uint32_t offset = info[1].As<Napi::Number>();
+  uint32_t length = info[2].As<Napi::Number>();
+  lwsn_slab* slab = id >= 0 && id < LWSN_SLABS_MAX ? context->inbound.table[id] : nullptr;
+  if (!slab || offset > slab->size || length > slab->size - offset) {
+    ThrowNative(env, "no such payload");
+    return env.Undefined();
+  }
+  lwsn_inbound_abandon(&context->inbound, id);
+  return Napi::Buffer<uint8_t>::Copy(env, slab->data + offset, length);
+}
+
+}  // namespace
+
+void RegisterCrossing(Environment* environment, Napi::Object exports) {
+  Napi::Env env = environment->env;
+  exports.Set("start", Napi::Function::New(env, Start, "start", environment));
+  exports.Set("flush", Napi::Function::New(env, Flush, "flush", environment));
+  exports.Set("recover", Napi::Function::New(env, Recover, "recover", environment));
+  napi_value send;
+  napi_create_function(env, "send", NAPI_AUTO_LENGTH, Send, environment, &send);
+  exports.Set("send", Napi::Value(env, send));
+}

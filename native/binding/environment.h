@@ -1,0 +1,53 @@
+#ifndef LWSN_ENVIRONMENT_H
+#define LWSN_ENVIRONMENT_H
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+extern "C" {
+#include "context.h"
+#include "inbound.h"
+}
+
+/**
+ * What one Node environment (main thread or worker) owns: the core's context on
+ * its loop, and the references into JS that batches need. Made when the addon is
+ * loaded, deleted when uv has let go of the last handle of the context.
+ * There is no other state: environments share nothing.
+ */
+struct Environment {
+  explicit Environment(Napi::Env env) : env(env) {}
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  Napi::Env env;
+  napi_async_cleanup_hook_handle hook = nullptr;
+  lwsn_context* context = nullptr;
+
+  Napi::FunctionReference on_batch;
+  Napi::Reference<Napi::Array> slabs;
+  std::unique_ptr<Napi::AsyncContext> async_context;
+  std::vector<const lwsn_slab*> exported;  // what `slabs` shows at each place
+  bool copies = false;                     // the runtime forbids external buffers
+};
+
+/** The environment a function was registered with. */
+inline Environment* EnvironmentOf(const Napi::CallbackInfo& info) { return static_cast<Environment*>(info.Data()); }
+
+/** The started context, or null with a pending JS exception. */
+lwsn_context* ContextOf(const Napi::CallbackInfo& info);
+
+/** Throws what lib/native.ts turns into an LwsError. */
+void ThrowNative(Napi::Env env, const char* message);
+
+/* Each room adds its functions to the exports. */
+void RegisterCrossing(Environment* environment, Napi::Object exports);
+void RegisterServers(Environment* environment, Napi::Object exports);
+void RegisterMemory(Environment* environment, Napi::Object exports);
+void RegisterTls(Environment* environment, Napi::Object exports);
+void RegisterAdoption(Environment* environment, Napi::Object exports);
+
+#endif

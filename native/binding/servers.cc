@@ -1,0 +1,134 @@
+/* Servers and their listeners. */
+#include <uv.h>
+
+#include <string>
+
+#include "environment.h"
+
+extern "C" {
+#include "listener.h"
+#include "server.h"
+}
+
+namespace {
+
+lwsn_server* ServerOf(const Napi::CallbackInfo& info) {
+  lwsn_context* context = ContextOf(info);
+  if (!context) return nullptr;
+  lwsn_server* server = lwsn_server_find(context, info[0].As<Napi::Number>());
+  if (!server) ThrowNative(info.Env(), "no such server");
+  return server;
+}
+
+/* createServer(options): id. The order of the numbers is that of lwsn_server_options. */
+Napi::Value CreateServer(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  lwsn_context* context = ContextOf(info);
+  if (!context) return env.Undefined();
+  auto numbers = info[0].As<Napi::Float64Array>();
+  const double* n = numbers.Data();
+  lwsn_server_options options = {};
+  options.max_payload = n[0];
+  options.ping_interval = static_cast<uint32_t>(n[1]);
+  options.idle_timeout = static_cast<uint32_t>(n[2]);
+  options.handshake_timeout = static_cast<uint32_t>(n[3]);
+  options.close_timeout = static_cast<uint32_t>(n[4]);
+  options.keep_alive_timeout = static_cast<uint32_t>(n[5]);
+  options.max_header_size = static_cast<uint32_t>(n[6]);
+  options.max_connections = static_cast<uint32_t>(n[7]);
+  options.max_connections_per_address = static_cast<uint32_t>(n[8]);
+  options.deflate_threshold = static_cast<uint32_t>(n[9]);
+  options.proxy_protocol = n[10] != 0;
+  lwsn_server* server = lwsn_server_create(context, &options);
+  if (!server) {
+    ThrowNative(env, "out of memory");
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, server->id);
+}
+
+/* listen(id, host | null, path | null, port, backlog, v6Only, reusePort): [family, port], or an error code */
+Napi::Value Listen(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  lwsn_server* server = ServerOf(info);
+  if (!server) return env.Undefined();
+  std::string host = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string();
+  std::string path = info[2].IsString() ? info[2].As<Napi::String>().Utf8Value() : std::string();
+  lwsn_listen_options options = {};
+  options.host = info[1].IsString() ? host.c_str() : nullptr;
+  options.path = info[2].IsString() ? path.c_str() : nullptr;
+  options.port = static_cast<uint16_t>(info[3].As<Napi::Number>().Uint32Value());
+  options.backlog = info[4].As<Napi::Number>();
+  options.v6_only = info[5].As<Napi::Boolean>();
+  options.reuse_port = info[6].As<Napi::Boolean>();
+  lwsn_bound bound;
+  int error = lwsn_listener_open(server, &options, &bound);
+  if (error != 0) return Napi::String::New(env, uv_err_name(error));
+  Napi::Array result = Napi::Array::New(env, 2);
+  result.Set(0u, Napi::Number::New(env, bound.family));
+  result.Set(1u, Napi::Number::New(env, bound.port));
+  return result;
+}
+
+/* stopListening(id) */
+void StopListening(const Napi::CallbackInfo& info) {
+  if (lwsn_server* server = ServerOf(info)) lwsn_listener_close_all(server);
+}
+
+/* reference(id, on) */
+void Reference(const Napi::CallbackInfo& info) {
+  if (lwsn_server* server = ServerOf(info)) lwsn_listener_ref_all(server, info[1].As<Napi::Boolean>());
+}
+
+/* drain(id): idle transports end, the others after their response */
+void Drain(const Napi::CallbackInfo& info) {
+  if (lwsn_server* server = ServerOf(info)) lwsn_server_drain(server);
+}
+
+/* killAll(id): every transport of the server is closed now */
+void KillAll(const Napi::CallbackInfo& info) {
+  lwsn_server* server = ServerOf(info);
+  if (!server) return;
+  lwsn_outbound_flush(server->context);
+  lwsn_server_kill_all(server);
+  lwsn_outbound_flush(server->context);
+}
+
+/* releaseServer(id): nothing of it is left afterwards */
+void ReleaseServer(const Napi::CallbackInfo& info) {
+  lwsn_server* server = ServerOf(info);
+  if (!server) return;
+  lwsn_context* context = server->context;
+  lwsn_outbound_flush(context);
+  lwsn_server_release(server);
+  lwsn_outbound_flush(context);
+}
+
+/* stats(id, numbers): fills in the order of lwsn_server_stats */
+void Stats(const Napi::CallbackInfo& info) {
+  lwsn_server* server = ServerOf(info);
+  if (!server) return;
+  lwsn_outbound_flush(server->context);
+  auto numbers = info[1].As<Napi::Float64Array>();
+  double* n = numbers.Data();
+  const lwsn_server_stats& s = server->stats;
+  const uint64_t values[] = {s.accepted,   s.refused,           s.requests,      s.opened,
+                             s.closed,     s.messages_received, s.messages_sent, s.bytes_received,
+                             s.bytes_sent, s.transports,        s.connections};
+  for (size_t i = 0; i < sizeof values / sizeof *values && i < numbers.ElementLength(); i++)
+    n[i] = static_cast<double>(values[i]);
+}
+
+}  // namespace
+
+void RegisterServers(Environment* environment, Napi::Object exports) {
+  Napi::Env env = environment->env;
+  exports.Set("createServer", Napi::Function::New(env, CreateServer, "createServer", environment));
+  exports.Set("listen", Napi::Function::New(env, Listen, "listen", environment));
+  exports.Set("stopListening", Napi::Function::New(env, StopListening, "stopListening", environment));
+  exports.Set("reference", Napi::Function::New(env, Reference, "reference", environment));
+  exports.Set("drain", Napi::Function::New(env, Drain, "drain", environment));
+  exports.Set("killAll", Napi::Function::New(env, KillAll, "killAll", environment));
+  exports.Set("releaseServer", Napi::Function::New(env, ReleaseServer, "releaseServer", environment));
+  exports.Set("stats", Napi::Function::New(env, Stats, "stats", environment));
+}
