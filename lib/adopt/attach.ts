@@ -1,0 +1,143 @@
+import type { EventEmitter } from 'node:events';
+import type { Server as HttpServer, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type {
+  Http2SecureServer,
+  Http2Server,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  ServerHttp2Stream,
+} from 'node:http2';
+import type { Server as HttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { describe } from '../arguments.js';
+import { LwsError } from '../errors.js';
+import { refuse } from './refuse.js';
+
+/** A server of Node's `http`, `https` or `http2`, also one that Express or Fastify made. */
+export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
+
+export interface AttachOptions {
+  /** Takes only upgrades of this path, compared exactly and without the query. Default: all that no other path takes. */
+  path?: string;
+}
+
+/** Takes one upgrade in. */
+export type Take = (
+  stream: Duplex,
+  request: IncomingMessage | IncomingHttpHeaders,
+  head?: Uint8Array,
+) => void;
+
+/** All our servers on one server of Node, by path. */
+interface Attachment {
+  readonly takers: Map<string, Take>;
+  start(): void;
+  stop(): void;
+}
+
+/** Registered, so that two copies of this package share one attachment. */
+const attached = Symbol.for('libwebsockets.attached');
+
+/** The key of the taker for every other path; no path is empty. */
+const ANY = '';
+
+function pathOf(target: string): string {
+  const mark = target.indexOf('?');
+  return mark < 0 ? target : target.slice(0, mark);
+}
+
+function createAttachment(server: EventEmitter & Partial<Pick<Http2Server, 'updateSettings'>>): Attachment {
+  const takers = new Map<string, Take>();
+
+  function takerOf(target: string | undefined): Take | undefined {
+    return takers.get(pathOf(target ?? '')) ?? takers.get(ANY);
+  }
+
+  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const websocket = request.headers.upgrade?.trim().toLowerCase() === 'websocket';
+    const take = websocket ? takerOf(request.url) : undefined;
+    if (take !== undefined) take(socket, request, head);
+    else if (server.listenerCount('upgrade') > 1) return; /* somebody else's */
+    else if (websocket) refuse(socket, 404, 'no WebSocket is served at this path');
+    else refuse(socket, 400, 'only upgrades to websocket are served');
+  }
+
+  /** RFC 8441 4; other streams are not ours to look at. */
+  function onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    if (headers[':method'] !== 'CONNECT' || headers[':protocol'] !== 'websocket') return;
+    const take = takerOf(headers[':path'] as string | undefined);
+    /* Node's own listener is there for 'request', and asks those of 'connect' */
+    const nodes = server.listenerCount('request') > 0 ? 1 : 0;
+    const others = server.listenerCount('stream') - 1 - nodes + (server.listenerCount('connect') - 1);
+    if (take !== undefined) take(stream, headers);
+    else if (others === 0) refuse(stream, 404, 'no WebSocket is served at this path');
+  }
+
+  /** Without a listener Node answers each CONNECT itself, also those that `onStream` took; with ours alone, we do. */
+  function onConnect(
+    request: IncomingMessage | Http2ServerRequest,
+    other: Duplex | Http2ServerResponse,
+  ): void {
+    if (request.headers[':protocol'] === 'websocket' || server.listenerCount('connect') > 1) return;
+    if ('stream' in other) {
+      other.statusCode = 405;
+      other.end();
+    } else (other as Duplex).destroy();
+  }
+
+  const http2 = server.updateSettings === undefined ? undefined : server;
+
+  return {
+    takers,
+    start() {
+      server.on('upgrade', onUpgrade);
+      /* RFC 8441 3: clients may ask only where the setting says so; sessions from now on say it */
+      http2?.updateSettings?.({ enableConnectProtocol: true });
+      http2?.on('stream', onStream).on('connect', onConnect);
+    },
+    stop() {
+      server.off('upgrade', onUpgrade);
+      http2?.off('stream', onStream).off('connect', onConnect);
+    },
+  };
+}
+
+function checkArguments(server: unknown, options: unknown): void {
+  const { on, listenerCount } = (server ?? {}) as Partial<NodeServer>;
+  if (typeof on !== 'function' || typeof listenerCount !== 'function')
+    throw new LwsError(
+      'ERR_INVALID_ARGUMENT',
+      `Expected a server of http, https or http2 to attach to but got ${describe(server)}`,
+    );
+  if (typeof options !== 'object' || options === null)
+    throw new LwsError('ERR_INVALID_ARGUMENT', `Expected an object of options but got ${describe(options)}`);
+  for (const name of Object.keys(options))
+    if (name !== 'path') throw new LwsError('ERR_INVALID_OPTION', `Unknown option "${name}" of attach`);
+  const { path } = options as AttachOptions;
+  if (path !== undefined && (typeof path !== 'string' || !/^\/[^?#\s]*$/.test(path)))
+    throw new LwsError(
+      'ERR_INVALID_OPTION',
+      `Expected a path from "/" without query for the option "path" but got ${describe(path)}`,
+    );
+}
+
+/** Sends upgrades on a server of Node to `take`, until the returned function is called. */
+export function attach(server: NodeServer, options: AttachOptions, take: Take): () => void {
+  checkArguments(server, options);
+  const path = options.path ?? ANY;
+  const holder = server as { [attached]?: Attachment };
+  holder[attached] ??= createAttachment(server);
+  const { takers, start, stop } = holder[attached];
+  if (takers.has(path))
+    throw new LwsError(
+      'ERR_INVALID_STATE',
+      `Expected one server for ${path === ANY ? 'every path' : `the path ${path}`} but another is attached`,
+    );
+  if (takers.size === 0) start();
+  takers.set(path, take);
+  return () => {
+    if (takers.get(path) !== take) return;
+    takers.delete(path);
+    if (takers.size === 0) stop();
+  };
+}

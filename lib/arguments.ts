@@ -1,0 +1,67 @@
+import { LwsError } from './errors.js';
+
+/** Says what came, for messages of errors. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 60))}`;
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')
+    return `the ${typeof value} ${value}`;
+  if (typeof value === 'object') return `an object of ${value.constructor?.name ?? 'no class'}`;
+  return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`;
+}
+
+/** What somebody threw, in words. Throws nothing itself, whatever it is given. */
+export function wordsOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'a value that cannot be shown';
+  }
+}
+
+/** Whether it is a promise, also one of another library or realm. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+  );
+}
+
+/** The bytes of any buffer or view, without a copy. */
+export function toBytes(data: unknown): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
+  throw new LwsError(
+    'ERR_INVALID_ARGUMENT',
+    `Expected a string, an ArrayBuffer or a view of one for the data but got ${describe(data)}`,
+  );
+}
+
+/** RFC 6455 7.4 and the IANA registry: codes an endpoint may send. */
+function mayBeSent(code: number): boolean {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+/** The body of a close frame. */
+export function closePayload(code: number, reason: string): Uint8Array {
+  if (!Number.isInteger(code) || !mayBeSent(code))
+    throw new LwsError(
+      'ERR_INVALID_ARGUMENT',
+      `Expected 1000–1003, 1007–1014 or 3000–4999 for a close code but got ${describe(code)}`,
+    );
+  if (typeof reason !== 'string')
+    throw new LwsError(
+      'ERR_INVALID_ARGUMENT',
+      `Expected a string for a close reason but got ${describe(reason)}`,
+    );
+  const size = Buffer.byteLength(reason);
+  if (size > 123)
+    throw new LwsError(
+      'ERR_INVALID_ARGUMENT',
+      `Expected at most 123 bytes for a close reason but got ${size}`,
+    );
+  const payload = Buffer.allocUnsafe(2 + size);
+  payload.writeUInt16BE(code, 0);
+  payload.write(reason, 2);
+  return payload;
+}

@@ -1,0 +1,218 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Connection } from '../connection.js';
+import { type Crossing, sendRaw } from '../crossing.js';
+import { type DeflateSettings, deflateFlags, makeOffer, readAnswer } from '../deflate.js';
+import { LwsError } from '../errors.js';
+import type { Behavior, Host } from '../handlers.js';
+import { headerLines, pairs } from '../http/response-head.js';
+import { Gone, Out } from '../native.js';
+import type { Sink } from '../sink.js';
+import { TlsInfo } from '../tls.js';
+import type { Transport } from '../transport.js';
+import type { ConnectOptions } from './options.js';
+import { parseResponseHead, ResponseBody, type ResponseHead, toResponse } from './response.js';
+
+/** What the handshake decided: a connection, a redirect, or an error. */
+export type Outcome = Connection | { redirect: string } | LwsError;
+
+/** RFC 6455 4.1: headers that are the handshake's own, and those of a body, which it has not. */
+const OWN = new Set([
+  'connection',
+  'upgrade',
+  'keep-alive',
+  'content-length',
+  'transfer-encoding',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-extensions',
+  'sec-websocket-protocol',
+]);
+
+function checkNames(headers: ConnectOptions<never>['headers']): void {
+  for (const [name] of pairs(headers))
+    if (OWN.has(String(name).toLowerCase()))
+      throw new LwsError(
+        'ERR_INVALID_OPTION',
+        `Expected headers beside the handshake's own but got "${name}"`,
+      );
+}
+
+/** The request and the key that its answer must prove to know. */
+export function makeRequest(
+  url: URL,
+  options: ConnectOptions<never>,
+  deflate: DeflateSettings | undefined,
+): { text: string; key: string } {
+  const key = randomBytes(16).toString('base64');
+  checkNames(options.headers);
+  const lines = headerLines(options.headers);
+  const names = typeof options.protocols === 'string' ? [options.protocols] : (options.protocols ?? []);
+  let text = `GET ${url.pathname}${url.search} HTTP/1.1\r\n`;
+  if (!/^host:/im.test(lines)) text += `Host: ${url.host}\r\n`;
+  text += `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n`;
+  if (names.length > 0) text += `Sec-WebSocket-Protocol: ${names.join(', ')}\r\n`;
+  if (deflate !== undefined) text += `Sec-WebSocket-Extensions: ${makeOffer(deflate)}\r\n`;
+  if ((url.username !== '' || url.password !== '') && !/^authorization:/im.test(lines)) {
+    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    text += `Authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`;
+  }
+  return { text: `${text}${lines}\r\n`, key };
+}
+
+function acceptFor(key: string): string {
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+}
+
+function hasToken(value: string | null, token: string): boolean {
+  return value !== null && value.split(',').some((part) => part.trim().toLowerCase() === token);
+}
+
+/** RFC 6455 4.1, the client's checks of a 101; a sentence saying what is wrong. */
+function wrongWith(head: ResponseHead, key: string, offered: readonly string[]): string | undefined {
+  const { headers } = head;
+  if (headers.get('upgrade')?.toLowerCase() !== 'websocket') return 'Upgrade is not websocket';
+  if (!hasToken(headers.get('connection'), 'upgrade')) return 'Connection does not name upgrade';
+  if (headers.get('sec-websocket-accept') !== acceptFor(key))
+    return 'Sec-WebSocket-Accept does not fit the key';
+  const protocol = headers.get('sec-websocket-protocol');
+  if (protocol !== null && !offered.includes(protocol))
+    return 'the server chose a subprotocol that was not offered';
+  return undefined;
+}
+
+/** A client's transport from CONNECTED to its connection. */
+export class Handshake implements Sink {
+  readonly generation: number;
+  readonly #crossing: Crossing;
+  readonly #host: Host;
+  readonly #transport: Transport;
+  readonly #options: ConnectOptions<never>;
+  readonly #behavior: Behavior;
+  readonly #deflate: DeflateSettings | undefined;
+  readonly #text: string;
+  readonly #key: string;
+  readonly #mayRedirect: boolean;
+  readonly #secure: boolean;
+  readonly #settle: (outcome: Outcome) => void;
+  #chosen: Behavior | undefined;
+  #refusal: { head: ResponseHead; body: ResponseBody } | undefined;
+  #over = false;
+
+  constructor(
+    crossing: Crossing,
+    host: Host,
+    transport: Transport,
+    options: ConnectOptions<never>,
+    behavior: Behavior,
+    deflate: DeflateSettings | undefined,
+    request: { text: string; key: string },
+    mayRedirect: boolean,
+    secure: boolean,
+    settle: (outcome: Outcome) => void,
+  ) {
+    this.#crossing = crossing;
+    this.#host = host;
+    this.#transport = transport;
+    this.generation = transport.generation;
+    this.#options = options;
+    this.#behavior = behavior;
+    this.#deflate = deflate;
+    this.#text = request.text;
+    this.#key = request.key;
+    this.#mayRedirect = mayRedirect;
+    this.#secure = secure;
+    this.#settle = settle;
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settle(outcome);
+  }
+
+  connected(): void {
+    const info = this.#secure
+      ? this.#crossing.native.tlsInfo(this.#transport.slot, this.generation)
+      : undefined;
+    if (info !== undefined) this.#transport.tls = new TlsInfo(info);
+    sendRaw(this.#crossing, this.#transport.slot, this.generation, Buffer.from(this.#text, 'latin1'));
+  }
+
+  answered(text: string): void {
+    try {
+      const head = parseResponseHead(text);
+      if (head.status === 101) this.#accept(head);
+      else this.#refuse(head);
+    } catch (error) {
+      this.#end(error as LwsError);
+    }
+  }
+
+  #accept(head: ResponseHead): void {
+    const { protocols } = this.#options;
+    const offered = typeof protocols === 'string' ? [protocols] : (protocols ?? []);
+    const wrong = wrongWith(head, this.#key, offered);
+    if (wrong !== undefined) throw new LwsError('ERR_HANDSHAKE', `The server's 101 is not valid: ${wrong}`);
+    const extensions = head.headers.get('sec-websocket-extensions');
+    let flags = this.#behavior.flags;
+    if (extensions !== null) {
+      const agreement = readAnswer(this.#deflate, extensions);
+      if (typeof agreement === 'string')
+        throw new LwsError('ERR_HANDSHAKE', `The server's 101 is not valid: ${agreement}`);
+      flags |= deflateFlags(this.#deflate!, agreement);
+    }
+    const protocol = head.headers.get('sec-websocket-protocol') ?? '';
+    this.#chosen = { ...this.#behavior, protocol };
+    this.#crossing.put(Out.ACCEPT | (flags << 8), this.#transport.slot, this.generation);
+  }
+
+  #refuse(head: ResponseHead): void {
+    const location = head.headers.get('location');
+    if (this.#mayRedirect && location !== null && [301, 302, 303, 307, 308].includes(head.status)) {
+      this.#end({ redirect: location });
+      return;
+    }
+    this.#refusal = { head, body: new ResponseBody(head, this.#options.maxResponseBody ?? 64 * 1024) };
+    if (this.#refusal.body.complete) this.#finishRefusal();
+    else this.#crossing.put(Out.RESUME, this.#transport.slot, this.generation);
+  }
+
+  body(bytes: Buffer): void {
+    if (this.#refusal === undefined) return;
+    this.#refusal.body.add(bytes);
+    if (this.#refusal.body.complete) this.#finishRefusal();
+  }
+
+  #finishRefusal(): void {
+    const { head, body } = this.#refusal!;
+    const status = `${head.status} ${head.statusText}`.trim();
+    const error = new LwsError('ERR_HANDSHAKE', `The server refused the upgrade with ${status}`, {
+      cause: toResponse(head, body),
+    });
+    this.#end(error);
+  }
+
+  gone(reason: number, why: string): void {
+    if (this.#refusal !== undefined) this.#finishRefusal();
+    else if (reason === Gone.TIMEOUT)
+      this.#end(new LwsError('ERR_TIMEOUT', 'The handshake took longer than handshakeTimeout'));
+    else if (why !== '' && this.#secure)
+      this.#end(new LwsError('ERR_TLS', `The TLS connection failed: ${why}`));
+    else
+      this.#end(new LwsError('ERR_HANDSHAKE', why || 'The server closed the connection before it answered'));
+  }
+
+  opened(): Connection {
+    const { data } = this.#options as { data?: unknown };
+    const connection = new Connection(
+      this.#crossing,
+      this.#host,
+      this.#chosen!,
+      this.#transport,
+      this.#text,
+      data,
+    );
+    this.#end(connection);
+    return connection;
+  }
+}

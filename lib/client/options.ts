@@ -1,0 +1,128 @@
+import type { LookupFunction } from 'node:net';
+import { type Check, checkTable, integer, oneOf, text, type, wrong } from '../checks.js';
+import type { Connection } from '../connection.js';
+import type { DeflateOptions } from '../deflate.js';
+import { LwsError } from '../errors.js';
+import type { Handlers } from '../handlers.js';
+import { checkReaders, DAY, deflateChecks, handlerChecks, MAX_INT, token } from '../options.js';
+import type { ClientTlsOptions } from '../tls.js';
+
+/** Options of {@link connect}. Times are milliseconds, sizes bytes. */
+export interface ConnectOptions<D = unknown> extends Handlers<D> {
+  /** Becomes `connection.data`. */
+  data?: D;
+  /** Further request headers, as `Authorization` or `Origin`. */
+  headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]>;
+  /** Subprotocols to offer, the preferred one first. */
+  protocols?: string | readonly string[];
+  /** Aborts connecting; an open connection is not touched. */
+  signal?: AbortSignal;
+  /** From the call to `open`, redirects and proxy included. Default 10 s. */
+  handshakeTimeout?: number;
+  /** Options of `wss:`. */
+  tls?: ClientTlsOptions;
+  /** Offer permessage-deflate (RFC 7692). Default false. */
+  perMessageDeflate?: boolean | DeflateOptions;
+  /** Connect to this unix socket; the URL still names host and path. */
+  socketPath?: string;
+  /** As Node's `dns.lookup`, which is the default. All addresses are tried (RFC 8305). */
+  lookup?: LookupFunction;
+  /** Local address to connect from. */
+  localAddress?: string;
+  /** `http://[user:password@]host:port` of a proxy that is asked to CONNECT. */
+  proxy?: string | URL;
+  /** Most redirects to follow. Default 0: a redirect is a refusal. `wss:` is never left for `ws:`. */
+  followRedirects?: number;
+  /** Most bytes of a refusal's body kept for the error. Default 64 KiB. */
+  maxResponseBody?: number;
+  /** Bytes of `connection.memory`. Default 0. */
+  memory?: number;
+  binaryType?: 'buffer' | 'transient';
+  /** Largest message; above: 1009. Default 16 MiB. */
+  maxPayload?: number;
+  /** Most bytes that may wait. Default 16 MiB. */
+  maxBackpressure?: number;
+  onBackpressure?: 'close' | 'drop';
+  /** Ping after so much silence. Default 30 s, 0 off. */
+  pingInterval?: number;
+  /** End when nothing came for so long. Default 120 s, 0 off. */
+  idleTimeout?: number;
+  /** How long to wait for the peer's close frame and FIN. Default 5 s. */
+  closeTimeout?: number;
+  /** Largest response head. Default 16 KiB. */
+  maxHeaderSize?: number;
+  strictLifetime?: boolean;
+  /** What went wrong in handlers after it opened. Absent: it surfaces as uncaught. */
+  error?(error: LwsError, connection: Connection<D> | undefined): void;
+}
+
+const checks: Record<string, Check> = {
+  ...handlerChecks,
+  data: () => {},
+  headers: (name, value) => {
+    if (typeof value !== 'object' || value === null) throw wrong(name, 'an object, Headers or pairs', value);
+  },
+  protocols: (name, value) => {
+    const names: unknown = typeof value === 'string' ? [value] : value;
+    if (!Array.isArray(names)) throw wrong(name, 'a token or an array of tokens (RFC 9110 5.6.2)', value);
+    for (const each of names)
+      if (typeof each !== 'string' || !token.test(each)) throw wrong(name, 'tokens (RFC 9110 5.6.2)', each);
+    if (new Set(names).size !== names.length) throw wrong(name, 'each subprotocol once', value);
+  },
+  signal: (name, value) => {
+    if (!(value instanceof AbortSignal)) throw wrong(name, 'an AbortSignal', value);
+  },
+  handshakeTimeout: integer(1, DAY),
+  tls: (name, value) => {
+    if (typeof value !== 'object' || value === null) throw wrong(name, 'an object', value);
+  },
+  perMessageDeflate: (name, value) => {
+    if (typeof value !== 'boolean') checkTable(value, deflateChecks, name);
+  },
+  socketPath: text,
+  lookup: type('function'),
+  localAddress: text,
+  proxy: (name, value) => {
+    if (!(value instanceof URL)) text(name, value);
+  },
+  followRedirects: integer(0, 20),
+  maxResponseBody: integer(0, 16 * 1024 * 1024),
+  maxPayload: integer(0, MAX_INT),
+  maxBackpressure: integer(1, Number.MAX_SAFE_INTEGER),
+  onBackpressure: oneOf('close', 'drop'),
+  pingInterval: integer(0, DAY),
+  idleTimeout: integer(0, DAY),
+  closeTimeout: integer(1, DAY),
+  maxHeaderSize: integer(256, 1024 * 1024),
+  strictLifetime: type('boolean'),
+  error: type('function'),
+};
+
+/** @throws LwsError ERR_INVALID_OPTION that names the option, what was expected and what came. */
+export function checkConnectOptions(options: unknown): void {
+  checkTable(options, checks, '');
+  checkReaders(options as Handlers, '');
+}
+
+/** RFC 6455 3: `ws:` and `wss:` without fragment; `http:` and `https:` mean the same, as in WHATWG. */
+export function parseUrl(input: string | URL): URL {
+  let url: URL;
+  try {
+    url = new URL(input);
+  } catch (cause) {
+    throw new LwsError(
+      'ERR_INVALID_ARGUMENT',
+      `Expected a WebSocket URL but got ${JSON.stringify(String(input))}`,
+      {
+        cause,
+      },
+    );
+  }
+  const scheme = { 'ws:': 'ws:', 'wss:': 'wss:', 'http:': 'ws:', 'https:': 'wss:' }[url.protocol];
+  if (scheme === undefined)
+    throw new LwsError('ERR_INVALID_ARGUMENT', `Expected a ws: or wss: URL but got one with ${url.protocol}`);
+  if (url.hash !== '')
+    throw new LwsError('ERR_INVALID_ARGUMENT', `Expected a URL without fragment but got ${url.hash}`);
+  if (url.protocol !== scheme) url = new URL(url.href.replace(/^http/, 'ws'));
+  return url;
+}

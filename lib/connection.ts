@@ -1,0 +1,460 @@
+import { closePayload, isThenable, toBytes, wordsOf } from './arguments.js';
+import type { Crossing } from './crossing.js';
+import { BufferView } from './crossing.js';
+import { type Death, deadUse } from './death.js';
+import { LwsError } from './errors.js';
+import type { Behavior, CloseInfo, FragmentInfo, Host } from './handlers.js';
+import { connectionId } from './ids.js';
+import { Inbox } from './inbox.js';
+import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out, PLAIN } from './native.js';
+import { UpgradeRequest } from './request.js';
+import type { Transport } from './transport.js';
+
+/** What became of a message; see {@link Connection.send}. */
+export type SendResult = 'sent' | 'buffered' | 'dropped' | 'closed';
+
+export interface SendOptions {
+  /** Send bytes as a text message (they must be UTF-8), or text as a binary one. */
+  binary?: boolean;
+  /** `false` sends this message uncompressed although permessage-deflate is on. */
+  compress?: boolean;
+}
+
+/** @internal How far a connection is. */
+export const Stage = { OPEN: 0, CLOSING: 1, DEAD: 2 } as const;
+
+/** Longest text whose UTF-8 surely fits a ring record. */
+const TEXT_COPY_MAX = Math.floor(OUT_COPY_MAX / 3);
+
+/** Parts that most connections never ask for. */
+interface Extras {
+  memory?: ArrayBuffer;
+  closed?: Promise<CloseInfo>;
+  resolveClosed?: (info: CloseInfo) => void;
+  abort?: AbortController;
+}
+
+/**
+ * One WebSocket, from `open` to `close`.
+ *
+ * After its `close` handler returned it is dead: `data` is `undefined`, `memory`
+ * is detached, `send` answers `'closed'` and every other method does nothing.
+ * With `strictLifetime` every use of a dead connection throws
+ * `ERR_CONNECTION_CLOSED`. `id`, `request`, `transport` and `closed` stay.
+ */
+export class Connection<D = unknown, X = unknown> {
+  /** The user's value; what `upgrade` returned as `data`. */
+  data: D;
+  /** The network connection underneath. */
+  readonly transport: Transport<X>;
+  /** @internal */
+  readonly slot: number;
+  /** @internal */
+  readonly generation: number;
+  /** @internal */
+  readonly behavior: Behavior;
+  /** @internal */
+  readonly host: Host;
+  /** @internal */
+  readonly crossing: Crossing;
+  /** @internal */
+  stage: number = Stage.OPEN;
+  /** @internal Holds what may not be delivered yet; undefined on the direct path. */
+  inbox: Inbox | undefined = undefined;
+  /** The text of the request's head until somebody asks for the request: most idle connections keep no more. */
+  private head: UpgradeRequest<X> | string;
+  private ringBytes = 0;
+  private ringFlush = -1;
+  private extras: Extras | undefined = undefined;
+  private death: Death | undefined = undefined;
+
+  /** @internal */
+  constructor(
+    crossing: Crossing,
+    host: Host,
+    behavior: Behavior,
+    transport: Transport<X>,
+    request: UpgradeRequest<X> | string,
+    data: D,
+  ) {
+    this.crossing = crossing;
+    this.host = host;
+    this.behavior = behavior;
+    this.head = request;
+    this.transport = transport;
+    this.slot = transport.slot;
+    this.generation = transport.generation;
+    this.data = data;
+  }
+
+  /** Never repeats, not even across restarts. */
+  get id(): string {
+    return connectionId(this.slot, this.generation);
+  }
+
+  /** The upgrade request, an immutable copy. */
+  get request(): UpgradeRequest<X> {
+    if (typeof this.head === 'string')
+      this.head = new UpgradeRequest(this.head, this.transport, this.host.trust);
+    return this.head;
+  }
+
+  /** True from `open` until either side closes. */
+  get isOpen(): boolean {
+    return this.stage === Stage.OPEN;
+  }
+
+  /** The chosen subprotocol, `''` for none. */
+  get protocol(): string {
+    return this.behavior.protocol;
+  }
+
+  /**
+   * Bytes accepted by `send` that the socket has not taken yet: out-ring and
+   * native queue together, frame headers included once they are built.
+   */
+  get bufferedAmount(): number {
+    if (this.stage === Stage.DEAD) return 0;
+    return this.crossing.queued[this.slot]! + this.inRing();
+  }
+
+  private inRing(): number {
+    return this.ringFlush === this.crossing.flushes() ? this.ringBytes : 0;
+  }
+
+  /**
+   * Scratch bytes of the size its protocol declares, zeroed at first use,
+   * detached (`byteLength` 0) after `close`.
+   */
+  get memory(): ArrayBuffer {
+    this.refuseDead();
+    this.extras ??= {};
+    if (this.extras.memory === undefined) {
+      const size = this.stage === Stage.DEAD ? 0 : this.behavior.memory;
+      this.extras.memory = this.crossing.native.createMemory(size);
+    }
+    return this.extras.memory;
+  }
+
+  /** Resolves with how it ended; never rejects. */
+  get closed(): Promise<CloseInfo> {
+    this.extras ??= {};
+    const extras = this.extras;
+    if (extras.closed === undefined) {
+      extras.closed = this.death
+        ? Promise.resolve(this.death.info)
+        : new Promise((resolve) => {
+            extras.resolveClosed = resolve;
+          });
+    }
+    return extras.closed;
+  }
+
+  /** Aborted right after the `close` handler returned. */
+  get signal(): AbortSignal {
+    this.extras ??= {};
+    if (this.extras.abort === undefined) {
+      this.extras.abort = new AbortController();
+      if (this.death) this.extras.abort.abort(deadUse(this.id, this.death));
+    }
+    return this.extras.abort.signal;
+  }
+
+  /**
+   * Sends one message: a string as text, bytes as binary. The bytes are copied or
+   * written during the call; the caller may change them afterwards.
+   *
+   * - `'sent'`: accepted, and nothing is known to wait natively.
+   * - `'buffered'`: accepted behind bytes that the socket refused; `writable` tells when they left.
+   * - `'dropped'`: it would exceed `maxBackpressure` under `onBackpressure: 'drop'`.
+   * - `'closed'`: not open any more, or closed right now with 1013, as it would exceed `maxBackpressure`.
+   *
+   * @throws LwsError ERR_INVALID_ARGUMENT for data that is neither a string nor bytes.
+   */
+  send(data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): SendResult {
+    if (this.stage !== Stage.OPEN) return this.refuseSend();
+    if (typeof data === 'string') {
+      const opcode = options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT);
+      if (data.length > TEXT_COPY_MAX) return this.sendBytes(Buffer.from(data), opcode);
+      const waiting = this.crossing.queued[this.slot]!;
+      const room = this.host.maxBackpressure - waiting - this.inRing();
+      if (data.length * 3 > room && Buffer.byteLength(data) > room) return this.overflow();
+      const size = this.crossing.putText(Out.DATA | (opcode << 8), this.slot, this.generation, data);
+      this.countInRing(size);
+      return waiting === 0 ? 'sent' : 'buffered';
+    }
+    const bytes = toBytes(data);
+    return this.sendBytes(bytes, options === undefined ? OPCODE_BINARY : opcodeFor(options, OPCODE_BINARY));
+  }
+
+  private sendBytes(bytes: Uint8Array, opcode: number): SendResult {
+    const { crossing, slot, generation } = this;
+    const waiting = crossing.queued[slot]!;
+    const size = bytes.length;
+    if (waiting + this.inRing() + size > this.host.maxBackpressure) return this.overflow();
+    if (size <= OUT_COPY_MAX) {
+      crossing.putBytes(Out.DATA | (opcode << 8), slot, generation, bytes);
+      this.countInRing(size);
+      return waiting === 0 ? 'sent' : 'buffered';
+    }
+    const left = crossing.native.send(slot, generation, opcode, bytes);
+    if (left < 0) return 'closed';
+    return left === 0 ? 'sent' : 'buffered';
+  }
+
+  private countInRing(size: number): void {
+    const flush = this.crossing.flushes();
+    if (this.ringFlush === flush) this.ringBytes += size;
+    else {
+      this.ringFlush = flush;
+      this.ringBytes = size;
+    }
+  }
+
+  private overflow(): SendResult {
+    if (this.host.dropsOverflow) return 'dropped';
+    this.close(1013, 'maxBackpressure exceeded');
+    return 'closed';
+  }
+
+  private refuseSend(): SendResult {
+    this.refuseDead();
+    return 'closed';
+  }
+
+  /** Throws under `strictLifetime`; true when the call must do nothing. */
+  private refuseDead(): boolean {
+    if (this.stage !== Stage.DEAD) return false;
+    if (this.host.strictLifetime) throw deadUse(this.id, this.death!);
+    return true;
+  }
+
+  /** Asks for one `writable`, as soon as the socket takes more. */
+  requestWritable(): void {
+    if (this.refuseDead() || this.stage !== Stage.OPEN) return;
+    this.crossing.put(Out.WANT_WRITABLE, this.slot, this.generation);
+  }
+
+  /**
+   * Sends a ping with up to 125 bytes of application data. It counts for
+   * `maxBackpressure` as a message does.
+   *
+   * @throws LwsError ERR_INVALID_ARGUMENT for more, or for data that is neither a string nor bytes.
+   */
+  ping(data: string | ArrayBufferView | ArrayBufferLike = ''): void {
+    if (this.refuseDead() || this.stage !== Stage.OPEN) return;
+    const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
+    if (bytes.length > 125)
+      throw new LwsError(
+        'ERR_INVALID_ARGUMENT',
+        `Expected at most 125 bytes for a ping but got ${bytes.length}`,
+      );
+    const waiting = this.crossing.queued[this.slot]! + this.inRing();
+    if (waiting + bytes.length > this.host.maxBackpressure) {
+      this.overflow();
+      return;
+    }
+    this.countInRing(bytes.length);
+    this.crossing.putBytes(Out.PING, this.slot, this.generation, bytes);
+  }
+
+  /**
+   * Starts the close handshake behind what was sent. No `message` follows.
+   * Idempotent: the first call counts.
+   *
+   * @param code 1000 (default), 1001–1003, 1007–1014 or 3000–4999 (RFC 6455 7.4).
+   * @param reason At most 123 bytes as UTF-8.
+   * @throws LwsError ERR_INVALID_ARGUMENT for another code or a longer reason.
+   */
+  close(code = 1000, reason = ''): void {
+    if (this.refuseDead() || this.stage !== Stage.OPEN) return;
+    const payload = closePayload(code, reason);
+    this.crossing.putBytes(Out.CLOSE, this.slot, this.generation, payload);
+    this.stage = Stage.CLOSING;
+    this.inbox?.discard();
+  }
+
+  /** Ends the network connection without a close frame, behind what was sent. No `message` follows. */
+  terminate(): void {
+    if (this.refuseDead()) return;
+    this.crossing.put(Out.TERMINATE, this.slot, this.generation);
+    this.stage = Stage.CLOSING;
+    this.inbox?.discard();
+  }
+
+  /**
+   * Stops reading. What has arrived already is kept; no `message` follows until
+   * `resume`. Where the peer closes meanwhile, `close` comes after what was kept.
+   */
+  pause(): void {
+    if (this.refuseDead() || this.stage !== Stage.OPEN) return;
+    this.ownInbox().pause(true);
+  }
+
+  /** Goes on reading, first with what was kept. */
+  resume(): void {
+    if (this.refuseDead()) return;
+    this.inbox?.pause(false);
+  }
+
+  /**
+   * Reads the messages in a loop, for connections without a `message` handler.
+   * At most 64 KiB wait unread, then reading stops. It ends when the connection
+   * closes; leaving the loop early holds further input until the next loop.
+   *
+   * @throws LwsError ERR_INVALID_STATE beside a `message` or `fragment` handler, or inside another loop.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<string | Buffer> {
+    this.refuseDead();
+    return this.ownInbox().iterate();
+  }
+
+  /** Closes with 1000 and waits until it has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.stage === Stage.DEAD) return;
+    this.close();
+    await this.closed;
+  }
+
+  /** @internal */
+  ownInbox(): Inbox {
+    this.inbox ??= new Inbox(this as unknown as Connection);
+    return this.inbox;
+  }
+
+  /** @internal A view of bytes that lie in a slab; recovered when the slab was given away meanwhile. */
+  viewOf(slab: number, offset: number, length: number): Buffer {
+    const memory = this.crossing.slab(slab);
+    if (length > 0 && memory.length === 0) return this.crossing.native.recover(slab, offset, length);
+    return new BufferView(memory.buffer as ArrayBuffer, memory.byteOffset + offset, length);
+  }
+
+  /** @internal */
+  deliver(data: string | Buffer): void {
+    if (this.inbox !== undefined) {
+      this.inbox.message(data);
+      return;
+    }
+    if (this.stage !== Stage.OPEN) return;
+    this.callMessage(data);
+  }
+
+  /** @internal */
+  callMessage(data: string | Buffer): void {
+    try {
+      const result = this.behavior.handlers.message!(this as unknown as Connection, data);
+      if (result !== undefined) this.watch(result, 'message');
+    } catch (cause) {
+      this.fail(cause, 'message');
+    }
+  }
+
+  /** @internal */
+  callFragment(data: Buffer, info: FragmentInfo): void {
+    try {
+      const result = this.behavior.handlers.fragment!(this as unknown as Connection, data, info);
+      if (result !== undefined) this.watch(result, 'fragment');
+    } catch (cause) {
+      this.fail(cause, 'fragment');
+    }
+  }
+
+  /** @internal */
+  callPong(data: Buffer): void {
+    try {
+      const result = this.behavior.handlers.pong!(this as unknown as Connection, data);
+      if (result !== undefined) this.watch(result, 'pong');
+    } catch (cause) {
+      this.fail(cause, 'pong');
+    }
+  }
+
+  /** @internal */
+  callWritable(): void {
+    try {
+      const result = this.behavior.handlers.writable!(this as unknown as Connection);
+      if (result !== undefined) this.watch(result, 'writable');
+    } catch (cause) {
+      this.fail(cause, 'writable');
+    }
+  }
+
+  /** @internal */
+  callOpen(): void {
+    const open = this.behavior.handlers.open;
+    if (open === undefined) return;
+    try {
+      const result = open.call(this.behavior.handlers, this as unknown as Connection);
+      if (isThenable(result)) this.ownInbox().holdOpen(result, this.host.openTimeout);
+    } catch (cause) {
+      this.fail(cause, 'open');
+    }
+  }
+
+  private watch(result: unknown, handler: string): void {
+    if (isThenable(result)) result.then(undefined, (cause) => this.fail(cause, handler));
+  }
+
+  /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */
+  fail(cause: unknown, handler: string): void {
+    if (this.stage === Stage.OPEN) this.close(1011, 'the server met an error');
+    const text = `The ${handler} handler failed: ${wordsOf(cause)}`;
+    const error = new LwsError('ERR_HANDLER', text, { cause });
+    this.host.failed(error, this as unknown as Connection);
+  }
+
+  /** @internal The peer closed, or its input failed: nothing can be sent any more. */
+  closing(): void {
+    if (this.stage === Stage.OPEN) this.stage = Stage.CLOSING;
+    this.inbox?.endWaiting();
+  }
+
+  /** @internal The native side is gone. Waits for an unsettled `open`, then tells `close`. */
+  ended(info: CloseInfo): void {
+    if (this.stage === Stage.OPEN) this.stage = Stage.CLOSING;
+    if (this.inbox !== undefined && !this.inbox.end(info)) return;
+    this.die(info);
+  }
+
+  /** @internal The last event; afterwards nothing of the user's can be reached from here. */
+  die(info: CloseInfo): void {
+    this.stage = Stage.CLOSING;
+    const close = this.behavior.handlers.close;
+    if (close !== undefined) {
+      try {
+        const result = close.call(this.behavior.handlers, this as unknown as Connection, info);
+        if (result !== undefined) this.watch(result, 'close');
+      } catch (cause) {
+        this.fail(cause, 'close');
+      }
+    }
+    this.invalidate(info);
+  }
+
+  private invalidate(info: CloseInfo): void {
+    this.stage = Stage.DEAD;
+    this.death = { info, at: Date.now() };
+    this.data = undefined as D;
+    this.transport.data = undefined as X;
+    const extras = this.extras;
+    if (extras?.memory) this.crossing.native.detachMemory(extras.memory);
+    this.host.left(this as unknown as Connection);
+    this.inbox?.finish();
+    extras?.resolveClosed?.(info);
+    extras?.abort?.abort(deadUse(this.id, this.death));
+    if (this.host.strictLifetime) this.guardData();
+  }
+
+  /** A getter on the dead object alone: live connections keep a plain property. */
+  private guardData(): void {
+    const use = () => {
+      throw deadUse(this.id, this.death!);
+    };
+    Object.defineProperty(this, 'data', { get: use, set: use, configurable: false });
+  }
+}
+
+function opcodeFor({ binary, compress }: SendOptions, usual: number): number {
+  const opcode = binary === undefined ? usual : binary ? OPCODE_BINARY : OPCODE_TEXT;
+  return compress === false ? opcode | PLAIN : opcode;
+}

@@ -1,0 +1,237 @@
+import type { Connection } from './connection.js';
+import { type Crossing, startCrossing } from './crossing.js';
+import { FragmentFlag, Kind, NO_SLAB, native, RECORD_WORDS, RequestFlag } from './native.js';
+import type { Sink } from './sink.js';
+import { TlsInfo } from './tls.js';
+import { PEER_BYTES, readPeer, Transport } from './transport.js';
+import { Upgrade, type UpgradeHost } from './upgrade.js';
+
+/** What the dispatcher needs of a server. */
+export interface Target extends UpgradeHost {
+  exchange(slot: number, generation: number, flags: number, head: string, transport: Transport): Sink;
+  listenerPaused(errno: number): void;
+  emptied(): void;
+}
+
+/**
+ * Takes each batch apart: who is meant by slot and generation, and what is told.
+ * One per environment; the servers of it share the slots.
+ */
+export interface Dispatcher {
+  readonly crossing: Crossing;
+  readonly connections: (Connection | undefined)[];
+  readonly targets: Map<number, Target>;
+  /** Sends the records of a transport that we made to `sink`. */
+  watch(slot: number, transport: Transport, sink: Sink | undefined): void;
+  /** Nobody waits for a transport any more. */
+  forget(slot: number, generation: number): void;
+}
+
+function createDispatcher(): Dispatcher {
+  const connections: (Connection | undefined)[] = [];
+  const sinks: (Sink | undefined)[] = [];
+  const transports: (Transport | undefined)[] = [];
+  const targets = new Map<number, Target>();
+  let lastAddress = '';
+  const crossing = startCrossing(onBatch);
+  const { records } = crossing;
+
+  function transportOf(slot: number, generation: number, peer: Buffer, secure: boolean): Transport {
+    const known = transports[slot];
+    if (known !== undefined && known.generation === generation) return known;
+    const { address, port } = readPeer(peer);
+    /* connections of one peer share the text of its address */
+    lastAddress = address === lastAddress ? lastAddress : address;
+    const info = secure ? crossing.native.tlsInfo(slot, generation) : undefined;
+    const tls = info && new TlsInfo(info);
+    const fresh = new Transport(slot, generation, lastAddress, port, tls);
+    transports[slot] = fresh;
+    return fresh;
+  }
+
+  function onRequest(w: number, slot: number, generation: number): void {
+    const target = targets.get(records[w + 7]!);
+    if (target === undefined) return;
+    const slab = crossing.slab(records[w + 3]!);
+    const start = records[w + 4]!;
+    const end = start + records[w + 5]!;
+    const flags = records[w + 6]!;
+    const peer = slab.subarray(start, start + PEER_BYTES);
+    const transport = transportOf(slot, generation, peer, (flags & RequestFlag.SECURE) !== 0);
+    const head = slab.latin1Slice(start + PEER_BYTES, end);
+    if ((flags & RequestFlag.UPGRADE) !== 0) {
+      const upgrade = new Upgrade(target, transport, head, flags);
+      sinks[slot] = upgrade;
+      upgrade.start();
+    } else {
+      sinks[slot] = target.exchange(slot, generation, flags, head, transport);
+    }
+  }
+
+  function onOpen(slot: number, generation: number): void {
+    const sink = sinks[slot];
+    if (sink === undefined || sink.generation !== generation || sink.opened === undefined) return;
+    sinks[slot] = undefined;
+    const connection = sink.opened();
+    const { message, fragment } = connection.behavior.handlers;
+    if (message === undefined && fragment === undefined) connection.ownInbox();
+    connections[slot] = connection;
+    connection.callOpen();
+  }
+
+  function onClosed(w: number, slot: number, connection: Connection): void {
+    connections[slot] = undefined;
+    transports[slot]?.over?.();
+    transports[slot] = undefined;
+    connection.ended({ code: records[w + 6]!, reason: words(w), clean: records[w + 7] === 1 });
+  }
+
+  /** The text of a record, for what people read. */
+  function words(w: number): string {
+    if (records[w + 3] === NO_SLAB) return '';
+    const start = records[w + 4]!;
+    return crossing.slab(records[w + 3]!).utf8Slice(start, start + records[w + 5]!);
+  }
+
+  function onGone(w: number, slot: number, generation: number): void {
+    const sink = sinks[slot];
+    if (sink !== undefined && sink.generation === generation) {
+      sinks[slot] = undefined;
+      sink.gone(records[w + 6]!, words(w));
+    }
+    const transport = transports[slot];
+    if (transport !== undefined && transport.generation === generation) {
+      transports[slot] = undefined;
+      transport.data = undefined;
+      transport.over?.();
+    }
+  }
+
+  function text(w: number, connection: Connection): void {
+    const length = records[w + 5]!;
+    if (length === 0) {
+      connection.deliver('');
+      return;
+    }
+    const id = records[w + 3]!;
+    const start = records[w + 4]!;
+    const slab = crossing.slab(id);
+    if (slab.length === 0) connection.deliver(crossing.native.recover(id, start, length).toString());
+    else if (records[w + 6] === 1) connection.deliver(slab.latin1Slice(start, start + length));
+    else connection.deliver(slab.utf8Slice(start, start + length));
+  }
+
+  function fragment(w: number, connection: Connection): void {
+    const data = connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!);
+    const flags = records[w + 6]!;
+    const info = {
+      first: (flags & FragmentFlag.FIRST) !== 0,
+      final: (flags & FragmentFlag.FINAL) !== 0,
+      text: (flags & FragmentFlag.TEXT) !== 0,
+    };
+    if (connection.inbox !== undefined) connection.inbox.fragment(data, info);
+    else if (connection.isOpen) connection.callFragment(data, info);
+  }
+
+  function pong(w: number, connection: Connection): void {
+    if (connection.behavior.handlers.pong === undefined || !connection.isOpen) return;
+    const data = connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!);
+    if (connection.inbox !== undefined) connection.inbox.pong(data);
+    else connection.callPong(data);
+  }
+
+  function toConnection(kind: number, w: number, slot: number, connection: Connection): void {
+    switch (kind) {
+      case Kind.FRAGMENT:
+        fragment(w, connection);
+        return;
+      case Kind.PONG:
+        pong(w, connection);
+        return;
+      case Kind.WRITABLE:
+        if (connection.behavior.handlers.writable !== undefined && connection.isOpen)
+          connection.callWritable();
+        return;
+      case Kind.CLOSING:
+        connection.closing();
+        return;
+      case Kind.CLOSED:
+        onClosed(w, slot, connection);
+        return;
+    }
+  }
+
+  function head(w: number): string {
+    const start = records[w + 4]!;
+    return crossing.slab(records[w + 3]!).latin1Slice(start, start + records[w + 5]!);
+  }
+
+  function body(w: number, sink: Sink): void {
+    const length = records[w + 5]!;
+    const slab = crossing.slab(records[w + 3]!);
+    const start = records[w + 4]!;
+    const gaveAway = slab.length === 0 && length > 0;
+    const bytes = gaveAway
+      ? crossing.native.recover(records[w + 3]!, start, length)
+      : slab.subarray(start, start + length);
+    sink.body?.(bytes, records[w + 6] === 1);
+  }
+
+  function toSink(kind: number, w: number, slot: number, generation: number): void {
+    if (kind === Kind.REQUEST) {
+      onRequest(w, slot, generation);
+      return;
+    }
+    if (kind === Kind.GONE) {
+      onGone(w, slot, generation);
+      return;
+    }
+    const sink = sinks[slot];
+    if (sink === undefined || sink.generation !== generation) return;
+    if (kind === Kind.FLUSHED) sink.flushed?.();
+    else if (kind === Kind.CONNECTED) sink.connected?.();
+    else if (kind === Kind.RESPONSE) sink.answered?.(head(w));
+    else if (kind === Kind.BODY) body(w, sink);
+  }
+
+  function onBatch(count: number): void {
+    for (let i = 0, w = 0; i < count; i++, w += RECORD_WORDS) {
+      const kind = records[w]!;
+      const slot = records[w + 1]!;
+      const generation = records[w + 2]!;
+      const connection = connections[slot];
+      if (connection !== undefined && connection.generation === generation) {
+        if (kind === Kind.TEXT) text(w, connection);
+        else if (kind === Kind.BINARY)
+          connection.deliver(connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!));
+        else toConnection(kind, w, slot, connection);
+      } else if (kind === Kind.OPEN) onOpen(slot, generation);
+      else if (kind === Kind.LISTENER) targets.get(records[w + 7]!)?.listenerPaused(records[w + 6]!);
+      else if (kind === Kind.EMPTY) targets.get(records[w + 7]!)?.emptied();
+      else toSink(kind, w, slot, generation);
+    }
+  }
+
+  return {
+    crossing,
+    connections,
+    targets,
+    watch(slot, transport, sink) {
+      transports[slot] = transport;
+      sinks[slot] = sink;
+    },
+    forget(slot, generation) {
+      if (sinks[slot]?.generation === generation) sinks[slot] = undefined;
+      if (transports[slot]?.generation === generation) transports[slot] = undefined;
+    },
+  };
+}
+
+const key = Symbol.for('libwebsockets.dispatcher');
+
+/** The one dispatcher of this environment, also when the package is loaded as ESM and as CJS. */
+export function dispatcher(): Dispatcher {
+  const holder = native() as unknown as { [key]?: Dispatcher };
+  holder[key] ??= createDispatcher();
+  return holder[key];
+}

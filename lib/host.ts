@@ -1,0 +1,48 @@
+import type { Connection } from './connection.js';
+import type { LwsError } from './errors.js';
+import type { Behavior, Handlers, Host, ProtocolOptions } from './handlers.js';
+import { ConnectionFlag } from './native.js';
+import type { ServerOptions } from './options.js';
+
+/** What the options of one kind of connection come to. */
+export function behaviorOf(protocol: string, options: ProtocolOptions & Handlers): Behavior {
+  const { open, message, fragment, writable, pong, close, memory = 0, binaryType } = options;
+  const handlers: Handlers = { open, message, fragment, writable, pong, close };
+  const flags =
+    (fragment === undefined ? 0 : ConnectionFlag.FRAGMENTS) |
+    (binaryType === 'transient' ? ConnectionFlag.TRANSIENT : 0);
+  return { handlers, protocol, memory, flags };
+}
+
+/** As everywhere in Node: an exception nobody handles ends the process, or meets 'uncaughtException'. */
+export function surface(cause: unknown): void {
+  process.nextTick(() => {
+    throw cause;
+  });
+}
+
+/** Tells the `error` handler; without one, what a handler threw surfaces. */
+function reporter(o: ServerOptions) {
+  return (error: LwsError, connection?: Connection) => {
+    if (o.error === undefined) {
+      if (error.code === 'ERR_HANDLER' || error.code === 'ERR_TIMEOUT') surface(error.cause ?? error);
+      return;
+    }
+    try {
+      o.error(error, connection);
+    } catch (thrown) {
+      surface(thrown);
+    }
+  };
+}
+
+/** What connections need of a server's or client's options. */
+export function hostSettings(o: ServerOptions): Omit<Host, 'left'> {
+  return {
+    maxBackpressure: o.maxBackpressure ?? 16 * 1024 * 1024,
+    dropsOverflow: o.onBackpressure === 'drop',
+    strictLifetime: o.strictLifetime ?? false,
+    openTimeout: o.handshakeTimeout ?? 10_000,
+    failed: reporter(o),
+  };
+}

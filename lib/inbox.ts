@@ -1,0 +1,269 @@
+import type { Connection } from './connection.js';
+import { Stage } from './connection.js';
+import { LwsError } from './errors.js';
+import type { CloseInfo, FragmentInfo } from './handlers.js';
+import { ConnectionFlag, Out } from './native.js';
+
+/** Bytes an iterator may leave unread before reading stops, and below which it goes on. */
+const HIGH_WATER = 64 * 1024;
+const LOW_WATER = 16 * 1024;
+
+type Held =
+  | { kind: 'message'; data: string | Buffer }
+  | { kind: 'fragment'; data: Buffer; info: FragmentInfo }
+  | { kind: 'pong'; data: Buffer };
+
+function sizeOf(held: Held): number {
+  return held.data.length;
+}
+
+/**
+ * What a connection may not deliver yet: before `open` has settled, while it is
+ * paused, while nobody reads. It is bounded, since it stops the native reading;
+ * what had crossed by then (one turn at most) is what it holds.
+ * Made on first need: the direct path has none.
+ */
+export class Inbox {
+  readonly #connection: Connection;
+  #held: Held[] = [];
+  #bytes = 0;
+  #openPending = false;
+  #openTimer: NodeJS.Timeout | undefined;
+  #paused = false;
+  #reader: { wake: ((result: IteratorResult<string | Buffer>) => void) | undefined } | undefined;
+  #full = false;
+  #nativePaused = false;
+  #ended: CloseInfo | undefined;
+  #finished = false;
+  #releasing = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Nobody takes messages: no handler, and no loop. */
+  #unread(): boolean {
+    const { message, fragment } = this.#connection.behavior.handlers;
+    return message === undefined && fragment === undefined && this.#reader === undefined;
+  }
+
+  #blocked(): boolean {
+    return this.#openPending || this.#paused || this.#unread();
+  }
+
+  /** `close` waits: for an unsettled `open`, and for what a pause keeps. */
+  #keepsClose(): boolean {
+    return this.#openPending || (this.#paused && this.#held.length > 0 && this.#reader === undefined);
+  }
+
+  #syncNative(): void {
+    const c = this.#connection;
+    /* while nobody reads, input flows up to the first message: pings and a close are answered until then */
+    const unread = this.#unread() && this.#held.length > 0;
+    const want = this.#openPending || this.#paused || this.#full || unread;
+    if (want === this.#nativePaused || c.stage !== Stage.OPEN) return;
+    this.#nativePaused = want;
+    c.crossing.put(want ? Out.PAUSE : Out.RESUME, c.slot, c.generation);
+  }
+
+  message(data: string | Buffer): void {
+    this.#take({ kind: 'message', data });
+  }
+
+  fragment(data: Buffer, info: FragmentInfo): void {
+    this.#take({ kind: 'fragment', data, info });
+  }
+
+  pong(data: Buffer): void {
+    if (this.#openPending) this.#hold({ kind: 'pong', data });
+    else this.#call({ kind: 'pong', data });
+  }
+
+  #take(held: Held): void {
+    if (this.#connection.stage !== Stage.OPEN && !this.#ended) return;
+    if (this.#reader !== undefined && held.kind === 'message') this.#read(held);
+    else if (this.#blocked() || this.#held.length > 0) this.#hold(held);
+    else this.#call(held);
+  }
+
+  #hold(held: Held): void {
+    /* a lent view is dead after the batch, so what is kept is copied */
+    const transient = (this.#connection.behavior.flags & ConnectionFlag.TRANSIENT) !== 0;
+    if (transient && typeof held.data !== 'string') held = { ...held, data: Buffer.from(held.data) } as Held;
+    this.#held.push(held);
+    this.#bytes += sizeOf(held);
+    this.#full ||= this.#reader !== undefined && this.#bytes > HIGH_WATER;
+    this.#syncNative();
+  }
+
+  #call(held: Held): void {
+    const c = this.#connection;
+    if (held.kind === 'message') c.callMessage(held.data);
+    else if (held.kind === 'fragment') c.callFragment(held.data, held.info);
+    else if (c.behavior.handlers.pong !== undefined) c.callPong(held.data);
+  }
+
+  #read(held: Held & { kind: 'message' }): void {
+    const wake = this.#reader!.wake;
+    if (wake !== undefined) {
+      this.#reader!.wake = undefined;
+      const transient = (this.#connection.behavior.flags & ConnectionFlag.TRANSIENT) !== 0;
+      const value = transient && typeof held.data !== 'string' ? Buffer.from(held.data) : held.data;
+      wake({ value, done: false });
+      return;
+    }
+    this.#hold(held);
+  }
+
+  /** Delivers what is held, as far as it may go; then tells a close that waited. */
+  #release(): void {
+    if (this.#releasing) return;
+    this.#releasing = true;
+    while (this.#held.length > 0 && !this.#blocked() && this.#reader === undefined) {
+      const held = this.#held.shift()!;
+      this.#bytes -= sizeOf(held);
+      this.#call(held);
+    }
+    this.#releasing = false;
+    this.#syncNative();
+    this.#tellClose();
+  }
+
+  #tellClose(): void {
+    const info = this.#ended;
+    if (info === undefined || this.#keepsClose()) return;
+    this.#ended = undefined; /* whatever the close handler calls may come here again */
+    this.#connection.die(info);
+  }
+
+  holdOpen(opening: PromiseLike<unknown>, timeout: number): void {
+    if (this.#reader !== undefined) {
+      opening.then(undefined, (cause) => this.#connection.fail(cause, 'open'));
+      return;
+    }
+    this.#openPending = true;
+    this.#syncNative();
+    if (timeout > 0) {
+      this.#openTimer = setTimeout(() => {
+        const error = new LwsError('ERR_TIMEOUT', `open did not settle within ${timeout} ms`);
+        this.#connection.fail(error, 'open');
+        this.settleOpen();
+      }, timeout);
+      this.#openTimer.unref();
+    }
+    opening.then(
+      () => this.settleOpen(),
+      (cause) => {
+        this.#connection.fail(cause, 'open');
+        this.settleOpen();
+      },
+    );
+  }
+
+  /** `open` has settled, or is not waited for any longer. */
+  settleOpen(): void {
+    if (!this.#openPending) return;
+    this.#openPending = false;
+    clearTimeout(this.#openTimer);
+    this.#release();
+  }
+
+  pause(paused: boolean): void {
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    if (paused) this.#syncNative();
+    else this.#release();
+  }
+
+  /** No message can come any more: a loop that waits for one ends. */
+  endWaiting(): void {
+    if (this.#reader?.wake) this.#endReader();
+  }
+
+  /** After close() or terminate(): nothing more is delivered. */
+  discard(): void {
+    this.#held = [];
+    this.#bytes = 0;
+    this.endWaiting();
+    this.#tellClose();
+  }
+
+  /** The native side is gone. False: `close` waits, or was told. */
+  end(info: CloseInfo): boolean {
+    this.#ended = info;
+    if (this.#keepsClose()) return false;
+    if (!this.#blocked()) this.#release();
+    const untold = this.#ended !== undefined;
+    this.#ended = undefined;
+    return untold;
+  }
+
+  /** The connection is dead. An iterator may still read what it had not read. */
+  finish(): void {
+    this.#finished = true;
+    clearTimeout(this.#openTimer);
+    if (this.#reader === undefined) this.discard();
+    else this.endWaiting();
+  }
+
+  #endReader(): void {
+    const wake = this.#reader?.wake;
+    this.#reader = undefined;
+    wake?.({ value: undefined, done: true });
+  }
+
+  iterate(): AsyncIterableIterator<string | Buffer> {
+    const { message, fragment } = this.#connection.behavior.handlers;
+    if (message !== undefined || fragment !== undefined)
+      throw new LwsError(
+        'ERR_INVALID_STATE',
+        'Expected no message or fragment handler beside an async iterator; use one or the other',
+      );
+    if (this.#reader !== undefined)
+      throw new LwsError('ERR_INVALID_STATE', 'Expected one loop over a connection at a time');
+    const reader = { wake: undefined as ((result: IteratorResult<string | Buffer>) => void) | undefined };
+    this.#reader = reader;
+    this.#openPending = false; /* a loop inside open reads at once */
+    clearTimeout(this.#openTimer);
+    this.#syncNative();
+    const inbox = this;
+    return {
+      next() {
+        return inbox.#next(reader);
+      },
+      return() {
+        if (inbox.#reader === reader) {
+          inbox.#endReader();
+          if (inbox.#finished) inbox.discard();
+          else inbox.#syncNative();
+        }
+        return Promise.resolve({ value: undefined, done: true as const });
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  #next(reader: { wake: ((result: IteratorResult<string | Buffer>) => void) | undefined }) {
+    if (this.#reader === reader) {
+      const held = this.#held.shift();
+      if (held !== undefined) {
+        this.#bytes -= sizeOf(held);
+        if (this.#full && this.#bytes < LOW_WATER) {
+          this.#full = false;
+          this.#syncNative();
+        }
+        return Promise.resolve({ value: held.data, done: false as const });
+      }
+      if (this.#finished || this.#connection.stage !== Stage.OPEN) this.#endReader();
+    }
+    if (this.#reader !== reader)
+      return Promise.resolve({ value: undefined, done: true as const } as IteratorReturnResult<undefined>);
+    if (reader.wake !== undefined)
+      return Promise.reject(new LwsError('ERR_INVALID_STATE', 'Expected next() to wait for the one before'));
+    return new Promise<IteratorResult<string | Buffer>>((resolve) => {
+      reader.wake = resolve;
+    });
+  }
+}

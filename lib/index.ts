@@ -1,0 +1,37 @@
+export type { AttachOptions, NodeServer } from './adopt/attach.js';
+export { connect } from './client/connect.js';
+export type { ConnectOptions } from './client/options.js';
+export { type Reconnecting, type ReconnectOptions, reconnect } from './client/reconnect.js';
+export { Connection, type SendOptions, type SendResult } from './connection.js';
+export type { DeflateOptions } from './deflate.js';
+export { errorCodes, LwsError, type LwsErrorCode } from './errors.js';
+export {
+  type CloseInfo,
+  type FragmentInfo,
+  type Handlers,
+  type ProtocolOptions,
+  protocol,
+} from './handlers.js';
+export { RequestHeaders } from './head.js';
+export type { RequestHandler } from './http/exchange.js';
+export { HttpRequest } from './http/request.js';
+export type { ResponseLike } from './http/response.js';
+export type { ServerOptions, UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
+export type { TrustProxy } from './proxy/trust.js';
+export { UpgradeRequest } from './request.js';
+export {
+  type CloseOptions,
+  type Connections,
+  createServer,
+  type ListenAddress,
+  type Server,
+  type ServerStats,
+} from './server.js';
+export {
+  type ClientTlsOptions,
+  type PemSource,
+  type ServerTlsOptions,
+  TlsInfo,
+  type TlsVersion,
+} from './tls.js';
+export { Transport } from './transport.js';

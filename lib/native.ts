@@ -1,0 +1,184 @@
+/**
+ * The whole surface of the native binary. Nothing outside `lib/crossing.ts`
+ * and `lib/server.ts` calls it; the numbers are those of `native/core`.
+ */
+import { loadNative } from './loader.js';
+
+/** Memory that both sides see for the life of the environment. */
+export interface SharedMemory {
+  /** The record ring, see {@link RECORD_WORDS}. */
+  records: ArrayBuffer;
+  /** The out-ring, see {@link OUT_START}. */
+  out: ArrayBuffer;
+  /** A double per slot: bytes that wait natively for its socket. */
+  queued: ArrayBuffer;
+}
+
+/** An opaque TLS context of the native side. */
+export type TlsHandle = object & { readonly __tls: unique symbol };
+
+/** PEM bytes unless said otherwise; absent parts are left out. */
+export interface NativeTlsOptions {
+  cert?: Uint8Array;
+  key?: Uint8Array;
+  pfx?: Uint8Array;
+  ca?: Uint8Array;
+  passphrase?: string;
+  ciphers?: string;
+  cipherSuites?: string;
+  groups?: string;
+  minVersion: number;
+  maxVersion: number;
+  client: boolean;
+  askPeer: boolean;
+  verifyPeer: boolean;
+}
+
+export interface NativeTlsInfo {
+  version: string;
+  cipher: string;
+  serverName: string;
+  verified: boolean;
+  /** DER */
+  certificate?: Buffer;
+}
+
+export interface Native {
+  /** Once per environment. `onBatch` is called at most once per loop turn; `slabs` is filled before it. */
+  start(onBatch: (count: number) => void, slabs: (Buffer | undefined)[], copies: boolean): SharedMemory;
+  /** Consumes the out-ring now. */
+  flush(): void;
+  /** Sends past the ring, behind everything in it. Bytes that wait natively afterwards, -1 for a dead handle. */
+  send(slot: number, generation: number, opcode: number, bytes: Uint8Array): number;
+  /** A copy of payload bytes whose slab was detached in the middle of a batch. */
+  recover(slab: number, offset: number, length: number): Buffer;
+  createServer(options: Float64Array): number;
+  listen(
+    server: number,
+    host: string | null,
+    path: string | null,
+    port: number,
+    backlog: number,
+    v6Only: boolean,
+    reusePort: boolean,
+  ): [family: number, port: number] | string;
+  stopListening(server: number): void;
+  reference(server: number, on: boolean): void;
+  drain(server: number): void;
+  killAll(server: number): void;
+  releaseServer(server: number): void;
+  stats(server: number, numbers: Float64Array): void;
+  /**
+   * Duplicates the descriptor; `input` was read from it already. `address`: the peer where the socket
+   * itself does not tell (`''`: none), else null. A handle, or an error code.
+   */
+  adopt(
+    server: number,
+    fd: number,
+    input: Uint8Array,
+    address: string | null,
+    port: number,
+  ): [slot: number, generation: number] | string;
+  adoptClient(server: number, fd: number, host: string | null): [slot: number, generation: number] | string;
+  socketPair(): [number, number] | string;
+  createTls(options: NativeTlsOptions): TlsHandle;
+  addTlsName(context: TlsHandle, name: string, other: TlsHandle): void;
+  setTls(server: number, context: TlsHandle): void;
+  tlsInfo(slot: number, generation: number): NativeTlsInfo | undefined;
+  createMemory(size: number): ArrayBuffer;
+  detachMemory(buffer: ArrayBuffer): void;
+  readonly lwsVersion: string;
+}
+
+/** `lwsn_record_kind` of native/core/inbound.h. */
+export const Kind = {
+  REQUEST: 1,
+  BODY: 2,
+  GONE: 3,
+  OPEN: 4,
+  TEXT: 5,
+  BINARY: 6,
+  FRAGMENT: 7,
+  PONG: 8,
+  WRITABLE: 9,
+  CLOSED: 10,
+  LISTENER: 11,
+  FLUSHED: 12,
+  EMPTY: 13,
+  CLOSING: 16,
+  CONNECTED: 14,
+  RESPONSE: 15,
+} as const;
+
+/** Words of one record: kind, slot, generation, slab, offset, length, detail, extra. */
+export const RECORD_WORDS = 8;
+/** `slab` of a record without payload. */
+export const NO_SLAB = 0xffffffff;
+
+/** `lwsn_request_flag`. */
+export const RequestFlag = {
+  UPGRADE: 1,
+  BODY: 2,
+  KEEP_ALIVE: 4,
+  HEAD: 8,
+  HTTP10: 16,
+  EXPECT_CONTINUE: 32,
+  SECURE: 64,
+  PROTOCOLS: 128,
+  EXTENSIONS: 256,
+  ORIGIN: 512,
+} as const;
+
+/** `lwsn_fragment_flag`. */
+export const FragmentFlag = { FIRST: 1, FINAL: 2, TEXT: 4 } as const;
+
+/** `lwsn_gone`. */
+export const Gone = { PEER: 0, TIMEOUT: 1, BODY: 2 } as const;
+
+/** `lwsn_connection_flag`. */
+export const ConnectionFlag = {
+  FRAGMENTS: 1,
+  TRANSIENT: 2,
+  DEFLATE: 8,
+  OWN_TAKEOVER: 16,
+  PEER_TAKEOVER: 32,
+} as const;
+
+/** Shifts of the parameters beside `ConnectionFlag.DEFLATE`, 4 bits each. */
+export const DeflateShift = { OWN_WINDOW: 8, PEER_WINDOW: 12, LEVEL: 16, MEM_LEVEL: 20 } as const;
+
+/** `lwsn_out_kind` of native/core/outbound.h. */
+export const Out = {
+  DATA: 1,
+  RAW: 2,
+  PING: 3,
+  CLOSE: 4,
+  TERMINATE: 5,
+  PAUSE: 6,
+  RESUME: 7,
+  WANT_WRITABLE: 8,
+  ACCEPT: 9,
+  RESPONSE_END: 10,
+} as const;
+
+/** Offset of the first out-record; the word at 0 is the write offset, the next one counts flushes. */
+export const OUT_START = 64;
+/** Bytes before each out-payload. */
+export const OUT_HEADER = 32;
+/** Larger payloads do not go through the ring. */
+export const OUT_COPY_MAX = 4096;
+/** Opcode of {@link Native.send} for bytes of an HTTP response. */
+export const OPCODE_RAW = 0x100;
+/** Beside an opcode: do not compress this message. */
+export const PLAIN = 0x10;
+/** RFC 6455 5.2. */
+export const OPCODE_TEXT = 1;
+/** RFC 6455 5.2. */
+export const OPCODE_BINARY = 2;
+
+/** The binary, loaded on first use so that importing types or errors never fails. */
+let loaded: Native | undefined;
+export function native(): Native {
+  loaded ??= loadNative() as Native;
+  return loaded;
+}

@@ -1,0 +1,222 @@
+import { type Check, checkTable, integer, oneOf, record, text, type, wrong } from './checks.js';
+import type { Connection } from './connection.js';
+import type { DeflateOptions, DeflateSettings } from './deflate.js';
+import { LwsError } from './errors.js';
+import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from './handlers.js';
+import type { RequestHandler } from './http/exchange.js';
+import { checkTrust, type TrustProxy } from './proxy/trust.js';
+import type { UpgradeRequest } from './request.js';
+import type { ServerTlsOptions } from './tls.js';
+
+/** Takes the upgrade. */
+export interface UpgradeAcceptance<D> {
+  /** Becomes `connection.data`. */
+  data?: D;
+  /** Must be one of the names the client offered. Default: the first offered one that `protocols` has. */
+  protocol?: string;
+  /** Further headers of the 101, as cookies; none of `Sec-WebSocket-*`. */
+  headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]>;
+  /** Only refusals have one. */
+  status?: undefined;
+  /** Only refusals have one. */
+  body?: undefined;
+}
+
+/** Refuses the upgrade with an HTTP response. */
+export interface UpgradeRejection {
+  /** 400–599, or a redirect 300–399. */
+  status: number;
+  headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]>;
+  body?: string | Uint8Array;
+}
+
+export type UpgradeAnswer<D> = UpgradeAcceptance<D> | UpgradeRejection | undefined;
+
+/** Options of {@link createServer}. Times are milliseconds, sizes bytes. */
+export interface ServerOptions<D = unknown, X = unknown> {
+  /** TCP port, 0–65535. Default 0: the kernel chooses. */
+  port?: number;
+  /** Address or name to listen on. Default: dual stack `::`, or `0.0.0.0` where IPv6 is absent. */
+  host?: string;
+  /** Listen on a unix socket instead; a leading `@` means Linux's abstract names. */
+  path?: string;
+  /** Queue of connections the kernel has accepted. Default 511. */
+  backlog?: number;
+  /** SO_REUSEPORT: several threads or processes share the port. Default false. */
+  reusePort?: boolean;
+  /** TLS: `wss:` and `https:`. Default: plain. */
+  tls?: ServerTlsOptions;
+  /** Only IPv6 on `::`. Default false. */
+  ipv6Only?: boolean;
+  /** Decides on each WebSocket handshake; may be async, bounded by `handshakeTimeout`. Default: accept. */
+  upgrade?(request: UpgradeRequest<X>): UpgradeAnswer<D> | Promise<UpgradeAnswer<D>>;
+  /** Origins (RFC 6454) whose pages may connect; others get 403. Default: any. Requests without Origin pass. */
+  origins?: readonly string[];
+  open?(connection: Connection<D, X>): void | Promise<void>;
+  message?(connection: Connection<D, X>, data: string | Buffer): void | Promise<void>;
+  fragment?(connection: Connection<D, X>, data: Buffer, info: FragmentInfo): void | Promise<void>;
+  writable?(connection: Connection<D, X>): void | Promise<void>;
+  pong?(connection: Connection<D, X>, data: Buffer): void | Promise<void>;
+  close?(connection: Connection<D, X>, info: CloseInfo): void | Promise<void>;
+  /** What went wrong without a caller to throw to. Absent: handler errors surface as uncaught. */
+  error?(error: LwsError, connection: Connection<D, X> | undefined): void;
+  /** Plain HTTP on the same port. Nothing returned: 404. */
+  request?: RequestHandler<X>;
+  /** Folders served for GET and HEAD, by URL prefix. */
+  files?: Record<string, string>;
+  /** Handlers by subprotocol name. */
+  // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own, named with `protocol<T>()`
+  protocols?: Record<string, ProtocolOptions<any, any>>;
+  /** Bytes of `connection.memory` without a subprotocol. Default 0, at most 16 MiB. */
+  memory?: number;
+  /** `'transient'` lends binary messages for the call of `message` only. Default `'buffer'`: owned for ever. */
+  binaryType?: 'buffer' | 'transient';
+  /** Largest message; above: 1009. Default 16 MiB, at most 2 GiB - 1. */
+  maxPayload?: number;
+  /** permessage-deflate (RFC 7692), for clients that offer it. Default false. */
+  perMessageDeflate?: boolean | DeflateOptions;
+  /** Most bytes that may wait for one connection. Default 16 MiB. */
+  maxBackpressure?: number;
+  /** Over `maxBackpressure`: `'close'` with 1013 (default), or `'drop'` the message. */
+  onBackpressure?: 'close' | 'drop';
+  /** Ping after so much silence. Default 30 s, 0 off. */
+  pingInterval?: number;
+  /** End when nothing came for so long. Default 120 s, 0 off. */
+  idleTimeout?: number;
+  /** Request head and upgrade decision together, and an async `open`. Default 10 s. */
+  handshakeTimeout?: number;
+  /** How long to wait for the peer's close frame and FIN. Default 5 s. */
+  closeTimeout?: number;
+  /** How long a kept-alive transport may wait for its next request. Default 5 s. */
+  keepAliveTimeout?: number;
+  /** Largest request head; above: 431. Default 16 KiB, at most 1 MiB. */
+  maxHeaderSize?: number;
+  /** Most transports at once; above: 503. Default: no limit. */
+  maxConnections?: number;
+  /** The same per peer address. Default: no limit. */
+  maxConnectionsPerAddress?: number;
+  /**
+   * Whose X-Forwarded-For and X-Forwarded-Proto are believed, for `request.remoteAddress` and `request.secure`.
+   * Default false: nobody's. See {@link TrustProxy}.
+   */
+  trustProxy?: TrustProxy;
+  /**
+   * Listeners expect a header of the PROXY protocol, version 1 or 2, before TLS and HTTP, and take the peer's
+   * address from it; without a valid one within `handshakeTimeout` the network connection is closed. Only for
+   * ports that nobody but the proxy reaches. Adopted sockets have none. Default false.
+   */
+  proxyProtocol?: boolean;
+  /** Every use of a dead connection throws. Default false. */
+  strictLifetime?: boolean;
+}
+
+export const DAY = 24 * 60 * 60 * 1000;
+export const MAX_INT = 0x7fffffff;
+
+export const handlerChecks: Record<string, Check> = {
+  open: type('function'),
+  message: type('function'),
+  fragment: type('function'),
+  writable: type('function'),
+  pong: type('function'),
+  close: type('function'),
+  memory: integer(0, 16 * 1024 * 1024),
+  binaryType: oneOf('buffer', 'transient'),
+};
+
+export const deflateChecks: Record<string, Check> = {
+  level: integer(0, 9),
+  memLevel: integer(1, 9),
+  threshold: integer(0, MAX_INT),
+  contextTakeover: type('boolean'),
+  peerContextTakeover: type('boolean'),
+  windowBits: integer(9, 15),
+  peerWindowBits: integer(8, 15),
+};
+
+/* RFC 6455 4.1: a subprotocol name is a token (RFC 9110 5.6.2) */
+export const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+const checks: Record<string, Check> = {
+  ...handlerChecks,
+  port: integer(0, 65535),
+  host: text,
+  path: text,
+  backlog: integer(1, 65535),
+  reusePort: type('boolean'),
+  ipv6Only: type('boolean'),
+  tls: (name, value) => {
+    if (typeof value !== 'object' || value === null) throw wrong(name, 'an object', value);
+  },
+  upgrade: type('function'),
+  origins: (name, value) => {
+    if (!Array.isArray(value)) throw wrong(name, 'an array of origins', value);
+    value.forEach((origin, i) => {
+      text(`${name}[${i}]`, origin);
+    });
+  },
+  error: type('function'),
+  request: type('function'),
+  files: record(text),
+  protocols: (name, value) => {
+    record((key, entry) => {
+      checkTable(entry, handlerChecks, key);
+      checkReaders(entry as Handlers, key);
+    })(name, value);
+    for (const key of Object.keys(value as object))
+      if (!token.test(key)) throw wrong(name, 'token names (RFC 9110 5.6.2)', key);
+  },
+  maxPayload: integer(0, MAX_INT),
+  perMessageDeflate: (name, value) => {
+    if (typeof value !== 'boolean') checkTable(value, deflateChecks, name);
+  },
+  maxBackpressure: integer(1, Number.MAX_SAFE_INTEGER),
+  onBackpressure: oneOf('close', 'drop'),
+  pingInterval: integer(0, DAY),
+  idleTimeout: integer(0, DAY),
+  handshakeTimeout: integer(1, DAY),
+  closeTimeout: integer(1, DAY),
+  keepAliveTimeout: integer(1, DAY),
+  maxHeaderSize: integer(256, 1024 * 1024),
+  maxConnections: integer(1, MAX_INT),
+  maxConnectionsPerAddress: integer(1, MAX_INT),
+  trustProxy: checkTrust,
+  proxyProtocol: type('boolean'),
+  strictLifetime: type('boolean'),
+};
+
+export function checkReaders(handlers: Handlers, within: string): void {
+  if (handlers.message === undefined || handlers.fragment === undefined) return;
+  throw new LwsError(
+    'ERR_INVALID_OPTION',
+    `Expected one of "message" and "fragment"${within === '' ? '' : ` in "${within}"`} but got both`,
+  );
+}
+
+/** @throws LwsError ERR_INVALID_OPTION that names the option, what was expected and what came. */
+export function checkOptions(options: unknown): void {
+  checkTable(options, checks, '');
+  const o = options as ServerOptions;
+  checkReaders(o as Handlers, '');
+  if (o.path !== undefined && (o.port !== undefined || o.host !== undefined))
+    throw new LwsError('ERR_INVALID_OPTION', 'Expected either "path" or "port" and "host" but got both');
+}
+
+const MIB = 1024 * 1024;
+
+/** In the order of `lwsn_server_options`. */
+export function nativeOptions(o: ServerOptions, deflate: DeflateSettings | undefined): Float64Array {
+  return Float64Array.of(
+    o.maxPayload ?? 16 * MIB,
+    o.pingInterval ?? 30_000,
+    o.idleTimeout ?? 120_000,
+    o.handshakeTimeout ?? 10_000,
+    o.closeTimeout ?? 5_000,
+    o.keepAliveTimeout ?? 5_000,
+    o.maxHeaderSize ?? 16 * 1024,
+    o.maxConnections ?? 0,
+    o.maxConnectionsPerAddress ?? 0,
+    deflate?.threshold ?? 0,
+    o.proxyProtocol === true ? 1 : 0,
+  );
+}

@@ -1,0 +1,223 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import { describe } from './arguments.js';
+import { LwsError } from './errors.js';
+import { type Native, type NativeTlsInfo, native, type TlsHandle } from './native.js';
+
+/** PEM text, the path of a PEM file, bytes, or several of them to be read one after the other. */
+export type PemSource = string | Uint8Array | readonly (string | Uint8Array)[];
+
+/** Names of TLS versions, as in Node's `tls`. */
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
+interface CommonTlsOptions {
+  /** Our certificate, leaf first, then its chain. A string without `-----BEGIN` is a file's path. */
+  cert?: PemSource;
+  /** Its private key. */
+  key?: PemSource;
+  /** PKCS#12 bytes, or a file's path, instead of `cert` and `key`. */
+  pfx?: string | Uint8Array;
+  /** Opens an encrypted key or PKCS#12 file. */
+  passphrase?: string;
+  /** Authorities that may have signed the peer's certificate. Default: those that Node carries. */
+  ca?: PemSource;
+  /** TLS 1.2 ciphers, OpenSSL syntax. Default: OpenSSL's. */
+  ciphers?: string;
+  /** TLS 1.3 cipher suites, joined with `:`. Default: OpenSSL's. */
+  cipherSuites?: string;
+  /** Key exchange groups, joined with `:`. Default: OpenSSL's. */
+  groups?: string;
+  /** Default `'TLSv1.2'`. */
+  minVersion?: TlsVersion;
+  /** Default `'TLSv1.3'`. */
+  maxVersion?: TlsVersion;
+}
+
+/** Options of a server's `tls`. */
+export interface ServerTlsOptions extends CommonTlsOptions {
+  /** Ask clients for a certificate; it is at `request.transport.tls.peerCertificate`. Default false. */
+  requestCert?: boolean;
+  /** Refuse clients without a certificate that `ca` verifies. Default true with `requestCert`. */
+  rejectUnauthorized?: boolean;
+  /** Other certificates by server name (SNI); `*.example.org` matches one label. */
+  sni?: Record<string, Omit<ServerTlsOptions, 'sni'>>;
+}
+
+/** Options of a client's `tls`. */
+export interface ClientTlsOptions extends CommonTlsOptions {
+  /** Fail on a certificate that is not verified. Default true. */
+  rejectUnauthorized?: boolean;
+  /** The name to ask for and to verify. Default: the URL's host. */
+  servername?: string;
+}
+
+const versions: Record<string, number> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
+
+const common = [
+  'cert',
+  'key',
+  'pfx',
+  'passphrase',
+  'ca',
+  'ciphers',
+  'cipherSuites',
+  'groups',
+  'minVersion',
+  'maxVersion',
+  'rejectUnauthorized',
+];
+
+function invalid(name: string, expected: string, value: unknown): LwsError {
+  return new LwsError(
+    'ERR_INVALID_OPTION',
+    `Expected ${expected} for the option "${name}" but got ${describe(value)}`,
+  );
+}
+
+/** Names what is unknown or of the wrong type. */
+function check(options: unknown, known: readonly string[], within: string): void {
+  if (typeof options !== 'object' || options === null) throw invalid(within, 'an object', options);
+  for (const [name, value] of Object.entries(options)) {
+    if (!known.includes(name)) throw new LwsError('ERR_INVALID_OPTION', `Unknown option "${within}.${name}"`);
+    if (value === undefined) continue;
+    const full = `${within}.${name}`;
+    if (name === 'requestCert' || name === 'rejectUnauthorized') {
+      if (typeof value !== 'boolean') throw invalid(full, 'a boolean', value);
+    } else if (name === 'minVersion' || name === 'maxVersion') {
+      if (!Object.hasOwn(versions, value as string)) throw invalid(full, "'TLSv1.2' or 'TLSv1.3'", value);
+    } else if (!['cert', 'key', 'ca', 'pfx', 'sni'].includes(name) && typeof value !== 'string') {
+      throw invalid(full, 'a string', value);
+    }
+  }
+}
+
+function readFile(name: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new LwsError('ERR_INVALID_OPTION', `The file of the option "${name}" cannot be read`, { cause });
+  }
+}
+
+function pem(name: string, source: PemSource | undefined): Uint8Array | undefined {
+  if (source === undefined) return undefined;
+  const parts = Array.isArray(source) ? source : [source];
+  const read = parts.map((part: unknown) => {
+    if (part instanceof Uint8Array) return part;
+    if (typeof part !== 'string') throw invalid(name, 'PEM text, a path, bytes, or an array of them', part);
+    return part.includes('-----BEGIN') ? Buffer.from(part) : readFile(name, part);
+  });
+  return Buffer.concat(read.flatMap((part) => [part, Buffer.from('\n')]));
+}
+
+function make(n: Native, o: ServerTlsOptions & ClientTlsOptions, within: string, client: boolean): TlsHandle {
+  const { pfx } = o;
+  if (o.minVersion === 'TLSv1.3' && o.maxVersion === 'TLSv1.2')
+    throw invalid(`${within}.maxVersion`, 'no version below "minVersion"', o.maxVersion);
+  if (pfx !== undefined && typeof pfx !== 'string' && !(pfx instanceof Uint8Array))
+    throw invalid(`${within}.pfx`, 'bytes or a path', pfx);
+  const ca = pem(`${within}.ca`, o.ca);
+  const askPeer = !client && (o.requestCert ?? false);
+  const verifyPeer = client ? (o.rejectUnauthorized ?? true) : askPeer && (o.rejectUnauthorized ?? true);
+  const options = {
+    cert: pem(`${within}.cert`, o.cert),
+    key: pem(`${within}.key`, o.key),
+    pfx: typeof pfx === 'string' ? readFile(`${within}.pfx`, pfx) : pfx,
+    ca: ca ?? (client || askPeer ? nodeAuthorities() : undefined),
+    passphrase: o.passphrase,
+    ciphers: o.ciphers,
+    cipherSuites: o.cipherSuites,
+    groups: o.groups,
+    minVersion: versions[o.minVersion ?? 'TLSv1.2']!,
+    maxVersion: versions[o.maxVersion ?? 'TLSv1.3']!,
+    client,
+    askPeer,
+    verifyPeer,
+  };
+  try {
+    return n.createTls(options as Parameters<Native['createTls']>[0]);
+  } catch (cause) {
+    throw new LwsError(
+      'ERR_INVALID_OPTION',
+      `The option "${within}" cannot be used: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+let authorities: Buffer | undefined;
+function nodeAuthorities(): Buffer {
+  authorities ??= Buffer.from(rootCertificates.join('\n'));
+  return authorities;
+}
+
+function checkIdentity({ cert, key, pfx }: CommonTlsOptions, within: string): void {
+  if (pfx === undefined && (cert === undefined || key === undefined))
+    throw new LwsError(
+      'ERR_INVALID_OPTION',
+      `Expected "cert" and "key", or "pfx", in the option "${within}"`,
+    );
+}
+
+/**
+ * Fills a server's TLS context.
+ *
+ * @throws LwsError ERR_INVALID_OPTION for what cannot be read or does not fit together.
+ */
+export function serverTls(options: ServerTlsOptions): TlsHandle {
+  check(options, [...common, 'requestCert', 'sni'], 'tls');
+  checkIdentity(options, 'tls');
+  const n = native();
+  const handle = make(n, options, 'tls', false);
+  for (const [name, other] of Object.entries(options.sni ?? {})) {
+    const within = `tls.sni.${name}`;
+    check(other, [...common, 'requestCert'], within);
+    checkIdentity(other, within);
+    n.addTlsName(handle, name, make(n, other, within, false));
+  }
+  return handle;
+}
+
+let defaultClient: TlsHandle | undefined;
+
+/** Fills a client's TLS context; the one without options is made once. */
+export function clientTls(options: ClientTlsOptions | undefined): TlsHandle {
+  const { servername, ...rest } = options ?? {};
+  if (Object.keys(rest).length > 0) {
+    check(rest, common, 'tls');
+    return make(native(), rest, 'tls', true);
+  }
+  defaultClient ??= make(native(), {}, 'tls', true);
+  return defaultClient;
+}
+
+/** What the TLS handshake of a transport found. */
+export class TlsInfo {
+  /** As `'TLSv1.3'`. */
+  readonly version: string;
+  readonly cipher: string;
+  /** The name the client asked for, `''` when it named none. */
+  readonly serverName: string;
+  /** Whether the peer presented a certificate that was verified. */
+  readonly authorized: boolean;
+  readonly #der: Buffer | undefined;
+  #certificate: X509Certificate | undefined;
+
+  /** @internal */
+  constructor(info: NativeTlsInfo) {
+    this.version = info.version;
+    this.cipher = info.cipher;
+    this.serverName = info.serverName;
+    this.authorized = info.verified;
+    this.#der = info.certificate;
+  }
+
+  /** The peer's certificate, undefined when it presented none. */
+  get peerCertificate(): X509Certificate | undefined {
+    if (this.#der !== undefined) this.#certificate ??= new X509Certificate(this.#der);
+    return this.#certificate;
+  }
+}

@@ -1,0 +1,209 @@
+import { describe, isThenable, wordsOf } from './arguments.js';
+import { Connection } from './connection.js';
+import { type Crossing, sendRaw } from './crossing.js';
+import { acceptOffer, type DeflateSettings, deflateFlags } from './deflate.js';
+import { LwsError } from './errors.js';
+import type { Behavior, Host } from './handlers.js';
+import { headerLines, responseHead } from './http/response-head.js';
+import { OUT_COPY_MAX, Out, RequestFlag } from './native.js';
+import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
+import type { Trust } from './proxy/trust.js';
+import { UpgradeRequest } from './request.js';
+import type { Sink } from './sink.js';
+import type { Transport } from './transport.js';
+
+/** What an upgrade needs of its server. */
+export interface UpgradeHost extends Host {
+  readonly crossing: Crossing;
+  readonly closing: boolean;
+  readonly deflate: DeflateSettings | undefined;
+  /** Whose forwarded headers are believed; undefined: nobody's. */
+  readonly trust: Trust | undefined;
+  readonly origins: ReadonlySet<string> | undefined;
+  readonly behaviors: ReadonlyMap<string, Behavior>;
+  /** Handlers of the server itself; undefined when it has none and names protocols. */
+  readonly fallback: Behavior | undefined;
+  /** Absent: every upgrade is accepted. */
+  readonly decide:
+    | ((request: UpgradeRequest) => UpgradeAnswer<unknown> | Promise<UpgradeAnswer<unknown>>)
+    | undefined;
+  joined(connection: Connection): void;
+}
+
+/** A handshake between its request and its connection. */
+export class Upgrade implements Sink {
+  readonly generation: number;
+  readonly #transport: Transport;
+  #head: UpgradeRequest | string;
+  readonly #host: UpgradeHost;
+  #over = false;
+  #behavior: Behavior | undefined;
+  #data: unknown;
+  readonly #flags: number;
+
+  /** `flags`: RequestFlag bits, which spare parsing heads that have nothing to look at. */
+  constructor(host: UpgradeHost, transport: Transport, head: string, flags: number) {
+    this.#flags = flags;
+    this.#host = host;
+    this.#transport = transport;
+    this.#head = head;
+    this.generation = transport.generation;
+  }
+
+  get #request(): UpgradeRequest {
+    if (typeof this.#head === 'string')
+      this.#head = new UpgradeRequest(this.#head, this.#transport, this.#host.trust);
+    return this.#head;
+  }
+
+  #field(flag: number, name: string): string | null {
+    return (this.#flags & flag) === 0 ? null : this.#request.headers.get(name);
+  }
+
+  /** The transport died: whatever is decided later does nothing. */
+  gone(): void {
+    this.#over = true;
+  }
+
+  /** ESTABLISHED. */
+  opened(): Connection {
+    const connection = new Connection(
+      this.#host.crossing,
+      this.#host,
+      this.#behavior!,
+      this.#transport,
+      this.#head,
+      this.#data,
+    );
+    this.#host.joined(connection);
+    return connection;
+  }
+
+  start(): void {
+    const origin = this.#field(RequestFlag.ORIGIN, 'origin');
+    const { origins } = this.#host;
+    if (this.#host.closing) this.#refuse(503, 'the server is closing');
+    else if (origins !== undefined && origin !== null && !origins.has(origin))
+      this.#refuse(403, 'this origin may not connect');
+    else this.#ask();
+  }
+
+  #ask(): void {
+    try {
+      const answer = this.#host.decide?.(this.#request);
+      if (isThenable(answer))
+        Promise.resolve(answer).then(
+          (settled) => this.#settle(settled),
+          (cause) => this.#fail(cause),
+        );
+      else this.#settle(answer);
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  #settle(answer: UpgradeAnswer<unknown>): void {
+    if (this.#over) return;
+    try {
+      if (this.#host.closing) this.#refuse(503, 'the server is closing');
+      else if (answer === undefined) this.#accept({});
+      else if (typeof answer !== 'object' || answer === null)
+        throw new TypeError(`Expected an object or nothing from upgrade but got ${describe(answer)}`);
+      else if ('status' in answer) this.#reject(answer as UpgradeRejection);
+      else this.#accept(answer);
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  #fail(cause: unknown): void {
+    if (!this.#over) this.#refuse(500, 'the server met an error');
+    this.#host.failed(
+      new LwsError('ERR_HANDLER', `The upgrade handler failed: ${wordsOf(cause)}`, { cause }),
+    );
+  }
+
+  /** RFC 6455 4.2.2: the answer's choice, else the first offered one we have, else none. */
+  #chooseBehavior(answer: UpgradeAcceptance<unknown>): Behavior | undefined {
+    const { behaviors, fallback } = this.#host;
+    const offer = this.#field(RequestFlag.PROTOCOLS, 'sec-websocket-protocol');
+    const offered = offer === null ? [] : offer.split(',').map((name) => name.trim());
+    if (answer.protocol !== undefined) {
+      if (!offered.includes(answer.protocol))
+        throw new TypeError(
+          `Expected one of the offered subprotocols (${offered.join(', ') || 'none'}) from upgrade but got ${describe(answer.protocol)}`,
+        );
+      const known = behaviors.get(answer.protocol);
+      return known ?? (fallback && { ...fallback, protocol: answer.protocol });
+    }
+    const first = offered.find((name) => behaviors.has(name));
+    return first === undefined ? fallback : behaviors.get(first);
+  }
+
+  #accept(answer: UpgradeAcceptance<unknown>): void {
+    const behavior = this.#chooseBehavior(answer);
+    if (behavior === undefined) {
+      this.#refuse(400, 'none of the offered subprotocols is served');
+      return;
+    }
+    let lines = headerLines(answer.headers);
+    const ours = /^sec-websocket-[^:]*/im.exec(lines);
+    if (ours !== null)
+      throw new TypeError(
+        `Expected no Sec-WebSocket-* header from upgrade but got ${ours[0]}; its answer names the subprotocol as "protocol"`,
+      );
+    const deflate = this.#negotiateDeflate();
+    if (deflate !== undefined) lines = `Sec-WebSocket-Extensions: ${deflate.answer}\r\n${lines}`;
+    if (behavior.protocol !== '') lines = `Sec-WebSocket-Protocol: ${behavior.protocol}\r\n${lines}`;
+    if (lines.length > OUT_COPY_MAX)
+      throw new RangeError(
+        `Expected at most ${OUT_COPY_MAX} bytes of headers from upgrade but got ${lines.length}`,
+      );
+    this.#behavior = behavior;
+    this.#data = answer.data;
+    this.#over = true;
+    const { slot, generation } = this.#transport;
+    const bytes = Buffer.from(lines, 'latin1');
+    this.#host.crossing.putBytes(
+      Out.ACCEPT | ((behavior.flags | (deflate?.flags ?? 0)) << 8),
+      slot,
+      generation,
+      bytes,
+    );
+  }
+
+  #negotiateDeflate(): { flags: number; answer: string } | undefined {
+    const settings = this.#host.deflate;
+    const offers = settings && this.#field(RequestFlag.EXTENSIONS, 'sec-websocket-extensions');
+    if (settings === undefined || offers === null || offers === undefined) return undefined;
+    const accepted = acceptOffer(settings, offers);
+    return accepted && { flags: deflateFlags(settings, accepted.agreement), answer: accepted.answer };
+  }
+
+  #refuse(status: number, why: string): void {
+    this.#reject({ status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body: `${why}\n` });
+  }
+
+  #reject(answer: UpgradeRejection): void {
+    const { status } = answer;
+    if (!Number.isInteger(status) || status < 300 || status > 599)
+      throw new RangeError(`Expected a status from 300 to 599 from upgrade but got ${describe(status)}`);
+    const body =
+      typeof answer.body === 'string' ? Buffer.from(answer.body) : (answer.body ?? new Uint8Array());
+    if (!(body instanceof Uint8Array))
+      throw new TypeError(`Expected a string or bytes for the body from upgrade but got ${describe(body)}`);
+    const headers = headerLines(answer.headers)
+      .split('\r\n')
+      .filter((line) => line !== '')
+      .map(
+        (line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)] as [string, string],
+      );
+    const head = responseHead(status, headers, { keepAlive: false, length: body.length });
+    this.#over = true;
+    const { slot, generation } = this.#transport;
+    const { crossing } = this.#host;
+    sendRaw(crossing, slot, generation, Buffer.from(head, 'latin1'));
+    if (body.length > 0) sendRaw(crossing, slot, generation, body);
+    crossing.put(Out.RESPONSE_END, slot, generation);
+  }
+}
