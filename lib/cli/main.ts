@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+import { run } from './run.js';
+
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => stop.abort());
+void run(process.argv.slice(2), process.stdout, process.stderr, stop.signal).then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,49 @@
+import { LwsError } from '../errors.js';
+import { describe } from '../sessions/ids.js';
+import { type IoredisClient, type IoredisCluster, linkIoredis, linkIoredisCluster } from './ioredis.js';
+import type { RedisLink } from './link.js';
+import {
+  linkNodeRedis,
+  linkNodeRedisCluster,
+  type NodeRedisClient,
+  type NodeRedisCluster,
+} from './node-redis.js';
+
+/**
+ * A client of `redis` 5 or 6 (`createClient`, `createCluster`) or of `ioredis` 5 or 6 (`Redis`, `Cluster`),
+ * connected by its owner. The store uses it and never closes it.
+ */
+export type RedisClient = NodeRedisClient | NodeRedisCluster | IoredisClient | IoredisCluster;
+
+/** Finds out by its methods which client it is. Throws `ERR_INVALID_OPTION` for anything else. */
+export function linkTo(client: unknown): RedisLink {
+  if (has(client, 'callBuffer', 'status')) {
+    if (!('isCluster' in client && client.isCluster === true))
+      return linkIoredis(client as unknown as IoredisClient);
+    requireShardedSubscribers(client);
+    return linkIoredisCluster(client as unknown as IoredisCluster);
+  }
+  // A sentinel client and a pool have sendCommand as well, but with other arguments or without subscriptions.
+  if (has(client, 'sendCommand', 'masters', 'sSubscribe')) {
+    return linkNodeRedisCluster(client as unknown as NodeRedisCluster);
+  }
+  if (has(client, 'sendCommand', 'duplicate', 'subscribe') && !('getSentinelNode' in client)) {
+    return linkNodeRedis(client as unknown as NodeRedisClient);
+  }
+  throw new LwsError(
+    'ERR_INVALID_OPTION',
+    "client has to be a client or cluster client of 'redis' or 'ioredis' (no pool, no sentinel client of " +
+      `'redis'), but is ${describe(client)}`,
+  );
+}
+
+function has<K extends string>(value: unknown, ...names: K[]): value is Record<K, unknown> {
+  return typeof value === 'object' && value !== null && names.every((name) => name in value);
+}
+
+/** Without, ioredis sends SSUBSCRIBE to whichever node, and messages between nodes would be lost. */
+function requireShardedSubscribers(client: object): void {
+  const options: unknown = 'options' in client ? client.options : undefined;
+  if (has(options, 'shardedSubscribers') && options.shardedSubscribers === true) return;
+  throw new LwsError('ERR_INVALID_OPTION', 'an ioredis Cluster needs the option shardedSubscribers: true');
+}

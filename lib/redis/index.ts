@@ -1,0 +1,2 @@
+export type { RedisClient } from './connect.js';
+export { RedisStore, type RedisStoreOptions } from './redis-store.js';

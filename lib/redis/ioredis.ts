@@ -1,0 +1,112 @@
+import type { Subscription } from '../sessions/bus.js';
+import { bufferArguments, keepSubscribing, onceEvent, type RedisLink } from './link.js';
+import type { Reply } from './reply.js';
+
+type MessageListener = (channel: Uint8Array, message: Uint8Array) => void;
+
+interface IoredisCommon {
+  readonly status: string;
+  callBuffer(command: string, args: (string | Buffer)[]): Promise<unknown>;
+  once(event: string, listener: () => void): unknown;
+  on(event: string, listener: MessageListener): unknown;
+  removeListener(event: string, listener: MessageListener | (() => void)): unknown;
+}
+
+/** The part of an `ioredis` client that the store uses. */
+export interface IoredisClient extends IoredisCommon {
+  duplicate(): IoredisSubscriber;
+}
+
+interface IoredisSubscriber extends IoredisCommon {
+  subscribe(channel: string): Promise<unknown>;
+  disconnect(): void;
+}
+
+/** The part of an `ioredis` cluster client that the store uses. */
+export interface IoredisCluster extends IoredisCommon {
+  readonly isCluster: true;
+  nodes(role: 'master'): IoredisCommon[];
+  ssubscribe(channel: string): Promise<unknown>;
+  sunsubscribe(channel: string): Promise<unknown>;
+}
+
+/** `wait` is a lazy client: the first command connects it. */
+const sendable = new Set(['ready', 'wait']);
+
+function commonLink(client: IoredisCommon): Pick<RedisLink, 'send' | 'isReady' | 'onceReady'> {
+  return {
+    send: (_key, args) => {
+      const [command, ...rest] = bufferArguments(args);
+      return client.callBuffer(String(command), rest) as Promise<Reply>;
+    },
+    isReady: () => sendable.has(client.status),
+    onceReady: (listener) => onceEvent(client, 'ready', listener),
+  };
+}
+
+export function linkIoredis(client: IoredisClient): RedisLink {
+  const link = commonLink(client);
+  return {
+    ...link,
+    sendToMasters: (args) => Promise.allSettled([link.send('', args)]),
+    publish: async (channel, message) => Number(await link.send(channel, ['PUBLISH', channel, message])),
+    subscribe(channel, receive, missed) {
+      // A connection of its own: one that is subscribed may do nothing else. It reconnects by itself.
+      const subscriber = client.duplicate();
+      subscriber.on('error', () => undefined);
+      const stop = listen(subscriber, 'messageBuffer', channel, receive);
+      const subscription = keepSubscribing(
+        () => subscriber.subscribe(channel),
+        async () => subscriber.disconnect(),
+      );
+      // Once it is subscribed, each further connection is a return.
+      void subscription.ready.then(() => subscriber.on('ready', missed));
+      return {
+        ready: subscription.ready,
+        close() {
+          stop();
+          subscriber.disconnect();
+          return subscription.close();
+        },
+      };
+    },
+  };
+}
+
+export function linkIoredisCluster(cluster: IoredisCluster): RedisLink {
+  const link = commonLink(cluster);
+  return {
+    ...link,
+    sendToMasters: (args) =>
+      Promise.allSettled(cluster.nodes('master').map((node) => commonLink(node).send('', args))),
+    publish: async (channel, message) => Number(await link.send(channel, ['SPUBLISH', channel, message])),
+    subscribe(channel, receive): Subscription {
+      const stop = listen(cluster, 'smessageBuffer', channel, receive);
+      const subscription = keepSubscribing(
+        () => cluster.ssubscribe(channel),
+        () => cluster.sunsubscribe(channel),
+      );
+      return {
+        ready: subscription.ready,
+        close() {
+          stop();
+          return subscription.close();
+        },
+      };
+    },
+  };
+}
+
+/** Hands the messages of one channel on; returns what ends it. */
+function listen(
+  client: IoredisCommon,
+  event: string,
+  channel: string,
+  receive: (message: Uint8Array) => void,
+): () => void {
+  const listener: MessageListener = (from, message) => {
+    if (Buffer.from(from).toString() === channel) receive(new Uint8Array(message));
+  };
+  client.on(event, listener);
+  return () => client.removeListener(event, listener);
+}

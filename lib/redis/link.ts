@@ -1,0 +1,73 @@
+import type { Subscription } from '../sessions/bus.js';
+import type { Reply } from './reply.js';
+
+/** A command's arguments, binary-safe. */
+export type Argument = string | Uint8Array;
+
+/** What the store needs of a Redis client, whichever it is. */
+export interface RedisLink {
+  /** Sends one command to the master that holds `key`; bulk strings come back as bytes. */
+  send(key: string, args: readonly Argument[]): Promise<Reply>;
+  /** Sends one keyless command to every master; resolves to one outcome each. */
+  sendToMasters(args: readonly Argument[]): Promise<PromiseSettledResult<Reply>[]>;
+  isReady(): boolean;
+  /** Calls the listener once when commands can be sent again; returns what takes it back. */
+  onceReady(listener: () => void): () => void;
+  /** Resolves to the number of receivers. */
+  publish(channel: string, message: Uint8Array): Promise<number>;
+  /**
+   * Over a connection of its own where the client needs one. `missed` is called when that was lost and is there again;
+   * a cluster client does not tell, but there operations fail as well.
+   */
+  subscribe(channel: string, receive: (message: Uint8Array) => void, missed: () => void): Subscription;
+}
+
+interface Emitter {
+  once(event: string, listener: () => void): unknown;
+  removeListener(event: string, listener: () => void): unknown;
+}
+
+/** Listens to the client's next `event`; returns what takes it back. */
+export function onceEvent(client: Emitter, event: string, listener: () => void): () => void {
+  client.once(event, listener);
+  return () => client.removeListener(event, listener);
+}
+
+/** Time between two attempts to subscribe. */
+const retryDelay = 500;
+
+/** Subscribes, again and again until it succeeds or is closed; from then on the client resubscribes by itself. */
+export function keepSubscribing(
+  subscribe: () => Promise<unknown>,
+  unsubscribe: () => Promise<unknown>,
+): Subscription {
+  let open = true;
+  let retry: NodeJS.Timeout | undefined;
+  let current: Promise<unknown> = Promise.resolve();
+  const ready = new Promise<void>((resolve) => {
+    const attempt = () => {
+      current = subscribe().then(
+        () => resolve(),
+        () => {
+          if (open) retry = setTimeout(attempt, retryDelay).unref();
+        },
+      );
+    };
+    attempt();
+  });
+  return {
+    ready,
+    async close() {
+      open = false;
+      clearTimeout(retry);
+      await current.then(unsubscribe).catch(() => undefined);
+    },
+  };
+}
+
+/** Redis takes a Buffer, not any view; this makes one on the same memory. */
+export function bufferArguments(args: readonly Argument[]): (string | Buffer)[] {
+  return args.map((arg) =>
+    typeof arg === 'string' ? arg : Buffer.from(arg.buffer, arg.byteOffset, arg.length),
+  );
+}

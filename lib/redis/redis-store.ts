@@ -1,0 +1,383 @@
+import { LwsError } from '../errors.js';
+import type { SessionBus } from '../sessions/bus.js';
+import * as check from '../sessions/check.js';
+import { encode } from '../sessions/encode.js';
+import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js';
+import type * as contract from '../sessions/store.js';
+import { maxTtl } from '../sessions/store.js';
+import { type Caller, createCaller, type Undo } from './caller.js';
+import { linkTo, type RedisClient } from './connect.js';
+import type { Argument } from './link.js';
+import { regenerateAcross } from './regenerate.js';
+import { listOf, numberOf, type Reply, recordOf, recordsOf, storedOf, textOf } from './reply.js';
+
+/** Options of {@link RedisStore}. */
+export interface RedisStoreOptions {
+  /** A connected client of `redis` or `ioredis`; stays the caller's. */
+  readonly client: RedisClient;
+  /** In front of every key; keeps applications apart. 1 to 64 characters without braces. Default `lws:`. */
+  readonly prefix?: string;
+  /**
+   * How many parts the sessions are spread over, 1 to 1024; each is one slot of a cluster. Default 16. Stores with
+   * different numbers do not see each other's sessions.
+   */
+  readonly partitions?: number;
+  /** How long an operation may take until it fails with `ERR_STORE`, 10 to 60,000 ms. Default 2000. */
+  readonly timeout?: number;
+}
+
+/** Entries per call: a call holds Redis up for all others. */
+const touchesPerCall = 256;
+const recordsPerCall = 256;
+
+const empty = encode({});
+const noLimit = ['0', 'reject'];
+
+/**
+ * Sessions in Redis 7 (or 6.2, as scripts), single or as a cluster, shared by any number of processes. Each
+ * operation is one atomic call in one slot; those that concern all partitions (sweep, list, count, by login without
+ * user) make one such call per partition.
+ */
+export class RedisStore implements contract.SessionStore {
+  readonly bus: SessionBus;
+  private readonly caller: Caller;
+  private readonly prefix: string;
+  private readonly partitions: number;
+  private readonly timeout: number;
+
+  constructor(options: RedisStoreOptions) {
+    const { client, prefix = 'lws:', partitions = 16, timeout = 2000, ...unknown } = options;
+    const [misspelled] = Object.keys(unknown);
+    if (misspelled !== undefined) {
+      throw new LwsError('ERR_INVALID_OPTION', `RedisStore has no option ${describe(misspelled)}`);
+    }
+    if (typeof prefix !== 'string' || !/^[^{}]{1,64}$/.test(prefix)) {
+      const message = `prefix has to be 1 to 64 characters without braces, but is ${describe(prefix)}`;
+      throw new LwsError('ERR_INVALID_OPTION', message);
+    }
+    check.checkInteger('partitions', partitions, 1, 1024, 'ERR_INVALID_OPTION');
+    check.checkInteger('timeout', timeout, 10, 60_000, 'ERR_INVALID_OPTION');
+    const link = linkTo(client);
+    this.caller = createCaller(link, timeout);
+    this.prefix = prefix;
+    this.partitions = partitions;
+    this.timeout = timeout;
+    const channel = (nodeId: string) => `${prefix}node:${nodeId}`;
+    this.bus = {
+      publish: async (nodeId, message) => (await link.publish(channel(nodeId), message)) > 0,
+      subscribe: (nodeId, receive, missed = () => undefined) =>
+        link.subscribe(channel(nodeId), receive, missed),
+    };
+  }
+
+  newId(userId?: string, tail?: string): string {
+    return makeId(this.partitions, userId, tail);
+  }
+
+  async create(session: contract.NewSession, limit?: contract.UserLimit): Promise<contract.CreateResult> {
+    check.checkNewSession(session, limit);
+    const { userId, loginId = '', owner, ttl, maxAge = '', attributes = empty, extensions = empty } = session;
+    const id = session.id ?? this.newId(userId);
+    if (session.id !== undefined) {
+      const tail = id.slice(id.indexOf('.') + 1);
+      check.checkGivenId(id, this.partition(id), Number.parseInt(makeId(this.partitions, userId, tail), 10));
+    }
+    const key = owner === undefined ? '' : connectionKey(id, owner.connection);
+    const values = [
+      id,
+      userId ?? '',
+      loginId,
+      owner?.nodeId ?? '',
+      key,
+      `${ttl}`,
+      `${maxAge}`,
+      attributes,
+      extensions,
+    ];
+    const undo: Undo = (late) => this.undoCreate(late, id);
+    return createResult(await this.call(id, 'create', [...values, ...limitOf(limit)], undo));
+  }
+
+  async get(id: string): Promise<contract.SessionRecord | undefined> {
+    if (this.partition(id) === undefined) return undefined;
+    const [found] = listOf(await this.call(id, 'get', [id]));
+    return found === undefined ? undefined : recordOf(found);
+  }
+
+  async byUser(userId: string): Promise<contract.SessionRecord[]> {
+    return recordsOf(await this.call(this.newId(userId, '-'), 'members', ['u', userId]));
+  }
+
+  async byLogin(loginId: string, userId?: string): Promise<contract.SessionRecord[]> {
+    const lists = await this.overPartitions(userId, (place) => this.call(place, 'members', ['l', loginId]));
+    const stored = lists.flatMap((list) => listOf(list).map(storedOf));
+    return stored.sort((a, b) => a.bornMicros - b.bornMicros).map(({ record }) => record);
+  }
+
+  async byConnection(connectionId: string): Promise<contract.SessionRecord | undefined> {
+    if (this.partition(connectionId) === undefined) return undefined;
+    const [found] = listOf(await this.call(connectionId, 'connection', [connectionId]));
+    return found === undefined ? undefined : recordOf(found);
+  }
+
+  async attach(
+    id: string,
+    owner: { nodeId: string; connection: string },
+    identity?: contract.Identity,
+  ): Promise<contract.AttachResult> {
+    check.checkOwner(owner);
+    check.checkIdentity(identity);
+    if (this.partition(id) === undefined) return { status: 'gone' };
+    const who = [identity === undefined ? '0' : '1', identity?.userId ?? '', identity?.loginId ?? ''];
+    const key = connectionKey(id, owner.connection);
+    const undo: Undo = (late) => this.undoAttach(late, id, key);
+    const [status, record, node, connection] = listOf(
+      await this.call(id, 'attach', [id, owner.nodeId, key, ...who], undo),
+    );
+    const outcome = textOf(status);
+    if (outcome === 'gone' || outcome === 'denied') return { status: outcome };
+    const nodeId = textOf(node);
+    const previous = nodeId === '' ? undefined : { nodeId, connectionId: textOf(connection) };
+    return { status: 'attached', record: recordOf(record), previous };
+  }
+
+  async detach(id: string, fence: contract.Fence, keepFor: number): Promise<'ok' | 'fenced' | 'gone'> {
+    check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
+    if (this.partition(id) === undefined) return 'gone';
+    const reply = await this.call(id, 'detach', [id, ...fenceOf(fence), `${keepFor}`]);
+    return textOf(reply) as 'ok' | 'fenced' | 'gone';
+  }
+
+  async touch(entries: readonly contract.Touch[], exact: boolean): Promise<contract.TouchResult[]> {
+    const results: contract.TouchResult[] = new Array(entries.length).fill('gone');
+    const batches = new Map<number, number[][]>();
+    for (const [index, { id }] of entries.entries()) {
+      const partition = this.partition(id);
+      if (partition === undefined) continue;
+      const chunks = batches.get(partition) ?? [[]];
+      batches.set(partition, chunks);
+      if (chunks.at(-1)?.length === touchesPerCall) chunks.push([]);
+      chunks.at(-1)?.push(index);
+    }
+    const touchChunk = async (chunk: readonly number[]) => {
+      const args = chunk.flatMap((index) => {
+        const entry = entries[index] as contract.Touch;
+        return [entry.id, ...fenceOf(entry.fence), `${check.idleOf(entry)}`];
+      });
+      const [place = ''] = args;
+      const expiries = listOf(await this.call(place, 'touch', [exact ? '1' : '0', ...args]));
+      for (const [position, index] of chunk.entries()) {
+        const expiry = numberOf(expiries[position]);
+        results[index] = expiry > 0 ? expiry : expiry === 0 ? 'gone' : 'fenced';
+      }
+    };
+    await Promise.all([...batches.values()].flat().map(touchChunk));
+    return results;
+  }
+
+  async set(id: string, change: contract.Change): Promise<contract.SetResult> {
+    check.checkBytes('attributes', change.attributes);
+    check.checkBytes('extensions', change.extensions);
+    if (change.ttl !== undefined) check.checkInteger('ttl', change.ttl, 1, maxTtl);
+    if (this.partition(id) === undefined) return { status: 'gone' };
+    const { version, fence, attributes, extensions, ttl = '' } = change;
+    const values = [...optional(attributes), ...optional(extensions), `${ttl}`];
+    const reply = await this.call(id, 'set', [id, `${version}`, ...fenceOf(fence), ...values]);
+    const [status, newVersion, expiresAt] = listOf(reply);
+    const outcome = textOf(status) as contract.SetResult['status'];
+    if (outcome !== 'set') return { status: outcome };
+    return { status: 'set', version: numberOf(newVersion), expiresAt: numberOf(expiresAt) };
+  }
+
+  async regenerate(
+    id: string,
+    fence: contract.Fence | undefined,
+    identity: contract.Identity,
+    limit?: contract.UserLimit,
+  ): Promise<contract.RegenerateResult> {
+    check.checkIdentity(identity);
+    check.checkLimit(limit);
+    const partition = this.partition(id);
+    if (partition === undefined) return { status: 'gone' };
+    const { userId = '', loginId = '' } = identity;
+    const renewed = this.newId(identity.userId);
+    if (this.partition(renewed) === partition) {
+      const values = [id, renewed, ...fenceOf(fence), userId, loginId, ...limitOf(limit)];
+      return createResult(await this.call(id, 'renew', values, (late) => this.undoCreate(late, renewed)));
+    }
+    return regenerateAcross(this, {
+      old: id,
+      renewed,
+      fence,
+      create: async (old, key) => {
+        const { nodeId = '' } = old.owner ?? {};
+        const values = [
+          renewed,
+          userId,
+          loginId,
+          nodeId,
+          key,
+          `${old.ttl}`,
+          '',
+          old.attributes,
+          old.extensions,
+        ];
+        const inherited = [
+          `${old.generation + 1}`,
+          `${old.version}`,
+          `${old.createdAt * 1000}`,
+          `${old.endsAt ?? ''}`,
+        ];
+        const args = [...values, ...limitOf(limit), id, `${this.timeout * 4}`, ...inherited];
+        const undo: Undo = () => this.call(renewed, 'settle', [renewed, id, '1']);
+        return createResult(await this.call(renewed, 'create', args, undo));
+      },
+      settle: (undo) => this.call(renewed, 'settle', [renewed, id, undo ? '1' : '0']),
+    });
+  }
+
+  async destroy(id: string, fence?: contract.Fence): Promise<contract.SessionRecord | 'fenced' | undefined> {
+    if (this.partition(id) === undefined) return undefined;
+    const [removed] = listOf(await this.call(id, 'destroy', [id, ...fenceOf(fence)]));
+    if (removed === undefined) return undefined;
+    return Array.isArray(removed) ? recordOf(removed) : 'fenced';
+  }
+
+  async endUser(userId: string): Promise<contract.SessionRecord[]> {
+    check.checkName('userId', userId);
+    return this.finish(this.newId(userId, '-'), 'u', userId, 0);
+  }
+
+  async endLogin(
+    loginId: string,
+    options: { userId?: string | undefined; block?: number } = {},
+  ): Promise<contract.SessionRecord[]> {
+    check.checkName('loginId', loginId);
+    const { userId, block = 0 } = options;
+    check.checkInteger('block', block, 0, 86_400_000);
+    return (await this.overPartitions(userId, (place) => this.finish(place, 'l', loginId, block))).flat();
+  }
+
+  async sweep(limit: number): Promise<contract.Swept> {
+    check.checkInteger('limit', limit, 1, 1_000_000);
+    const each = `${Math.min(recordsPerCall, Math.ceil(limit / this.partitions))}`;
+    return sweptOf(
+      await this.overPartitions(undefined, async (place) => {
+        const [more, records, unsettled] = listOf(await this.call(place, 'sweep', [each]));
+        await Promise.all(listOf(unsettled).map((entry) => this.heal(textOf(entry))));
+        return [more, records];
+      }),
+    );
+  }
+
+  async orphans(nodeId: string, keepFor: number, limit: number): Promise<contract.Swept> {
+    check.checkName('nodeId', nodeId);
+    check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
+    check.checkInteger('limit', limit, 1, 1_000_000);
+    const each = `${Math.min(recordsPerCall, Math.ceil(limit / this.partitions))}`;
+    const take = async (place: string) =>
+      listOf(await this.call(place, 'orphans', [nodeId, `${keepFor}`, each]));
+    return sweptOf(await this.overPartitions(undefined, take));
+  }
+
+  async list(cursor = '0:0', limit = 100): Promise<contract.Page> {
+    check.checkInteger('limit', limit, 1, 10_000);
+    const match = /^(\d{1,4}):(\d{1,20})$/.exec(cursor);
+    const partition = Number(match?.[1] ?? this.partitions);
+    if (partition >= this.partitions) {
+      throw new LwsError('ERR_INVALID_ARGUMENT', `the cursor ${describe(cursor)} is not of this store`);
+    }
+    const [next, records] = listOf(await this.call(`${partition}.`, 'list', [match?.[2] ?? '0', `${limit}`]));
+    const inside = textOf(next);
+    const following = inside === '0' ? `${partition + 1}:0` : `${partition}:${inside}`;
+    const done = inside === '0' && partition + 1 === this.partitions;
+    return { records: recordsOf(records), cursor: done ? undefined : following };
+  }
+
+  async count(): Promise<number> {
+    const counts = await this.overPartitions(undefined, async (place) =>
+      numberOf(await this.call(place, 'count', [])),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Nothing to release: connections of subscriptions end with those. */
+  async close(): Promise<void> {}
+
+  private partition(id: string): number | undefined {
+    return partitionOf(id, this.partitions);
+  }
+
+  /** Runs an operation in the partition in front of `place`, a session id or connection key. */
+  private call(place: string, operation: string, args: readonly Argument[], undo?: Undo): Promise<Reply> {
+    const tag = `{${this.partitions}/${place.slice(0, place.indexOf('.'))}}`;
+    return this.caller.call(`${this.prefix}${tag}:exp`, operation, args, undo);
+  }
+
+  /** Runs in every partition at the same time, or only in that of the user if there is one. */
+  private overPartitions<T>(userId: string | undefined, run: (place: string) => Promise<T>): Promise<T[]> {
+    if (userId !== undefined) return Promise.all([run(this.newId(userId, '-'))]);
+    return Promise.all(Array.from({ length: this.partitions }, (_, partition) => run(`${partition}.`)));
+  }
+
+  private async finish(
+    place: string,
+    kind: 'u' | 'l',
+    name: string,
+    block: number,
+  ): Promise<contract.SessionRecord[]> {
+    const ended: contract.SessionRecord[] = [];
+    for (;;) {
+      const reply = await this.call(place, 'finish', [kind, name, `${block}`, `${recordsPerCall}`]);
+      const [more, records] = listOf(reply);
+      ended.push(...recordsOf(records));
+      if (numberOf(more) === 0) return ended;
+    }
+  }
+
+  /** Finishes a regenerate whose process died between its two steps. */
+  private async heal(entry: string): Promise<void> {
+    const [renewed = '', old = ''] = entry.split(' ');
+    if (this.partition(old) !== undefined) await this.destroy(old);
+    await this.call(renewed, 'settle', [renewed, old, '0']);
+  }
+
+  /** A create that was given up did succeed: nobody knows the session, so it goes again. */
+  private async undoCreate(late: Reply, id: string): Promise<void> {
+    if (createResult(late).status === 'created') await this.destroy(id);
+  }
+
+  private async undoAttach(late: Reply, id: string, connectionId: string): Promise<void> {
+    const [status, reply] = listOf(late);
+    if (textOf(status) !== 'attached') return;
+    const { generation, ttl } = recordOf(reply);
+    await this.detach(id, { connectionId, generation }, ttl);
+  }
+}
+
+function fenceOf(fence: contract.Fence | undefined): [string, string] {
+  return fence === undefined ? ['', ''] : [`${fence.generation}`, fence.connectionId];
+}
+
+function limitOf(limit: contract.UserLimit | undefined): string[] {
+  return limit === undefined ? noLimit : [`${limit.max}`, limit.onExcess === 'reject' ? 'reject' : 'evict'];
+}
+
+function optional(bytes: Uint8Array | undefined): [string, Argument] {
+  return bytes === undefined ? ['0', ''] : ['1', bytes];
+}
+
+function createResult(reply: Reply): contract.RegenerateResult & contract.CreateResult {
+  const [status, detail, evicted] = listOf(reply);
+  const outcome = textOf(status) as contract.CreateResult['status'];
+  if (outcome === 'created')
+    return { status: outcome, record: recordOf(detail), evicted: recordsOf(evicted) };
+  return outcome === 'limit' ? { status: outcome, count: numberOf(detail) } : { status: outcome };
+}
+
+function sweptOf(parts: readonly (readonly (Reply | undefined)[])[]): contract.Swept {
+  return {
+    records: parts.flatMap(([, records]) => recordsOf(records)),
+    more: parts.some(([more]) => numberOf(more) > 0),
+  };
+}

@@ -1,0 +1,179 @@
+import { type Core, inBackground, storesOf } from './core.js';
+import type { Attachment } from './registry.js';
+import type { SessionStore, Touch, TouchResult } from './store.js';
+import { Wheel } from './wheel.js';
+
+/** Activity of so long is gathered into one batch. */
+const gatherTime = 10;
+/** Sessions per batch; the store splits it further by partition. */
+const batchSize = 4096;
+
+/**
+ * Reports activity to the store, at most once per session and quarter of its time to live: at once after a quiet
+ * quarter, else when the quarter is over. A session without activity is looked at every half, which finds out that
+ * it was taken over or ended elsewhere when the message about it was lost.
+ *
+ * Why this keeps the promise that nothing expires before half its ttl of silence: after each report at least half
+ * is left (the store sees to that), and activity after it is reported within a quarter.
+ */
+export class Activity {
+  private readonly core: Core;
+  private readonly quarter: number;
+  private readonly tickLength: number;
+  private readonly wheel = new Wheel<Attachment>();
+  private readonly startedAt = performance.now();
+  private queue = new Set<Attachment>();
+  private gathering: NodeJS.Timeout | undefined;
+  private flushing: Promise<void> | undefined;
+  private readonly ticker: NodeJS.Timeout;
+
+  constructor(core: Core) {
+    this.core = core;
+    const { ttl } = core.settings;
+    this.quarter = ttl / 4;
+    this.tickLength = Math.max(5, Math.min(1000, Math.floor(ttl / 64)));
+    this.ticker = setInterval(() => this.tick(), this.tickLength).unref();
+  }
+
+  /** A session was attached, which was a contact with the store at this time of its clock. */
+  start(attachment: Attachment, storeTime: number): void {
+    const now = performance.now();
+    attachment.lastActive = now;
+    attachment.contactedAt = now;
+    attachment.clockOffset = storeTime - now;
+    this.schedule(attachment, this.quarter);
+  }
+
+  stop(attachment: Attachment): void {
+    this.wheel.cancel(attachment);
+    this.queue.delete(attachment);
+    attachment.queued = false;
+  }
+
+  /** Something came from the client. Called for each message, so it does next to nothing. */
+  note(attachment: Attachment): void {
+    const now = performance.now();
+    attachment.lastActive = now;
+    if (now - attachment.contactedAt >= this.quarter && !attachment.queued) this.enqueue(attachment);
+  }
+
+  /** Looks at every session soon: ends and takeovers may have gone unnoticed. */
+  checkAll(): void {
+    for (const attachment of this.core.registry.all()) if (!attachment.queued) this.enqueue(attachment);
+  }
+
+  /** Reports what waits, now. Resolves when the store has answered. */
+  async flush(): Promise<void> {
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
+    this.flushing ??= this.flushAll().finally(() => {
+      this.flushing = undefined;
+      // What failed or came meanwhile: not in a loop, the store may be down.
+      if (this.queue.size > 0 && !this.core.closed) this.gather(Math.min(this.quarter, 1000));
+    });
+    await this.flushing;
+  }
+
+  close(): void {
+    clearInterval(this.ticker);
+    clearTimeout(this.gathering);
+  }
+
+  private tick(): void {
+    const tick = Math.floor((performance.now() - this.startedAt) / this.tickLength);
+    this.wheel.advance(tick, batchSize, (attachment) => {
+      this.examine(attachment);
+      return true;
+    });
+  }
+
+  /** A quarter is over: report activity since the last contact; with none, wait for the second quarter. */
+  private examine(attachment: Attachment): void {
+    const { lastActive, contactedAt } = attachment;
+    const half = 2 * this.quarter;
+    const age = performance.now() - contactedAt;
+    if (lastActive > contactedAt || age >= half - this.tickLength) this.enqueue(attachment);
+    else this.schedule(attachment, half - age);
+  }
+
+  private schedule(attachment: Attachment, delay: number): void {
+    const due = (performance.now() - this.startedAt + delay) / this.tickLength;
+    this.wheel.schedule(attachment, Math.ceil(due));
+  }
+
+  private enqueue(attachment: Attachment): void {
+    if (attachment.session === undefined || this.core.closed) return;
+    attachment.queued = true;
+    this.queue.add(attachment);
+    this.gather(Math.min(gatherTime, this.quarter / 4));
+  }
+
+  private gather(delay: number): void {
+    this.gathering ??= setTimeout(() => void this.flush(), delay).unref();
+  }
+
+  private async flushAll(): Promise<void> {
+    const waiting = [...this.queue];
+    this.queue = new Set();
+    for (let start = 0; start < waiting.length; start += batchSize) {
+      const some = waiting.slice(start, start + batchSize);
+      for (const store of storesOf(this.core)) {
+        const batch = some.filter(({ session }) => session?.store === store);
+        if (batch.length > 0) await this.report(store, batch);
+      }
+    }
+  }
+
+  private async report(store: SessionStore, batch: Attachment[]): Promise<void> {
+    const { core } = this;
+    const now = performance.now();
+    const active = batch.filter(({ lastActive, contactedAt }) => lastActive > contactedAt);
+    const touches = batch.map(({ session, lastActive }): Touch => {
+      return { id: session?.id ?? '', fence: session?.fence, idle: Math.floor(now - lastActive) };
+    });
+    core.counters.touches += batch.length;
+    core.counters.touchBatches++;
+    let results: TouchResult[] | undefined;
+    await inBackground(core, 'reporting activity', async () => {
+      results = await store.touch(touches, core.settings.exact);
+    });
+    for (const [index, attachment] of batch.entries()) {
+      const touch = touches[index] as Touch;
+      attachment.queued = false;
+      if (attachment.session === undefined) continue;
+      if (results === undefined) this.queue.add(attachment);
+      else this.settle(attachment, touch, results[index] ?? 'gone', now);
+    }
+    if (results !== undefined) await this.reportLogins(active);
+  }
+
+  private settle(attachment: Attachment, touch: Touch, result: TouchResult, sentAt: number): void {
+    const { core } = this;
+    const { session } = attachment;
+    // The answer is about who it was when it was asked.
+    const isSame = session?.id === touch.id && session.fence?.generation === touch.fence?.generation;
+    if (session === undefined) return;
+    if (!isSame || session.regenerating) {
+      this.schedule(attachment, this.quarter);
+    } else if (typeof result === 'number') {
+      attachment.contactedAt = sentAt;
+      session.record = { ...session.record, expiresAt: result, lastActive: session.lastActive };
+      this.schedule(attachment, this.quarter);
+    } else {
+      core.lifecycle.lost(session, result);
+    }
+  }
+
+  /** Prolongs the logins behind the sessions that were just reported, and ends those that are gone. */
+  private async reportLogins(active: readonly Attachment[]): Promise<void> {
+    const { core } = this;
+    const { logins } = core.settings;
+    if (logins === undefined) return;
+    const names = new Set(active.map(({ session }) => session?.loginId));
+    const check = async (loginId: string) => {
+      if (!(await logins.touch(loginId))) await core.lifecycle.endLogin(loginId);
+    };
+    const known = [...names].filter((name) => name !== undefined);
+    await Promise.all(known.map((loginId) => inBackground(core, 'asking for a login', () => check(loginId))));
+  }
+}

@@ -1,0 +1,172 @@
+import { LwsError, type LwsErrorCode } from '../errors.js';
+import { type Closing, closings } from './close-codes.js';
+import { type Core, handleOf, isStoreFailure } from './core.js';
+import type { Attachment } from './registry.js';
+import { Session } from './session.js';
+import type { SessionSocket } from './socket.js';
+import type { CreateResult, NewSession, SessionStore } from './store.js';
+import { encodeValues } from './values.js';
+
+/** What the client is told about a refusal. */
+const refusals = new WeakMap<Error, Closing>();
+
+/** Which session a connection is to get. */
+export interface SessionRequest {
+  /**
+   * The id that the client presents. Its session is continued if it is there and belongs to the same user, or to
+   * nobody if `userId` is left out; otherwise a new one is made, under another id.
+   */
+  readonly sessionId?: string | undefined;
+  /** The authenticated user. */
+  readonly userId?: string | undefined;
+  /** The login, as the id of the HTTP session. */
+  readonly loginId?: string | undefined;
+  /** Until when the authentication holds, epoch milliseconds. */
+  readonly authExpiresAt?: number | undefined;
+  /** The id of a new session, made by `newId()` before; as for a cookie in the answer to the handshake. */
+  readonly newId?: string | undefined;
+  /** Attributes and extensions of a new session. */
+  readonly attributes?: object | undefined;
+  readonly extensions?: object | undefined;
+  /** Of a new session; default those of the manager. */
+  readonly ttl?: number | undefined;
+  readonly maxAge?: number | undefined;
+}
+
+/**
+ * Gives a connection its session: the one it presents, or a new one. It is registered first and looked at after, so
+ * that an end or takeover at any moment between reaches it.
+ */
+export async function attachConnection(
+  core: Core,
+  connection: SessionSocket,
+  request: SessionRequest,
+): Promise<Session> {
+  if (core.closed) throw new LwsError('ERR_INVALID_STATE', 'the SessionManager was stopped');
+  const attachment = core.registry.add(connection);
+  if (attachment.session !== undefined || attachment.attaching) {
+    throw new LwsError(
+      'ERR_INVALID_STATE',
+      `the connection ${connection.id} has, or is getting, a session already`,
+    );
+  }
+  attachment.attaching = true;
+  try {
+    const session = await findOrCreate(core, attachment, request);
+    await recheckLogin(core, session);
+    return session;
+  } catch (error) {
+    await core.lifecycle.detach(connection.id);
+    throw error;
+  } finally {
+    attachment.attaching = false;
+    if (!connection.isOpen) core.registry.delete(attachment);
+  }
+}
+
+async function findOrCreate(core: Core, attachment: Attachment, request: SessionRequest): Promise<Session> {
+  const { settings, localStore } = core;
+  try {
+    return await attachIn(core, settings.store, attachment, request);
+  } catch (error) {
+    if (!isStoreFailure(error) || localStore === undefined) throw error;
+    core.counters.storeErrors++;
+    core.teller.fail(error, 'attaching');
+    return attachIn(core, localStore, attachment, { ...request, newId: undefined });
+  }
+}
+
+async function attachIn(
+  core: Core,
+  shared: SessionStore,
+  attachment: Attachment,
+  request: SessionRequest,
+): Promise<Session> {
+  const { sessionId, userId, loginId, authExpiresAt } = request;
+  const owner = { nodeId: core.settings.nodeId, connection: attachment.connection.id };
+  if (sessionId !== undefined) {
+    // A session that was made while the store failed is known only here.
+    const isLocal = core.localStore !== undefined && (await core.localStore.get(sessionId)) !== undefined;
+    const store = isLocal && core.localStore ? core.localStore : shared;
+    const result = await store.attach(sessionId, owner, { userId, loginId });
+    if (result.status === 'attached') {
+      const session = new Session(core.lifecycle, store, result.record, store === core.localStore);
+      session.resumed = true;
+      if (authExpiresAt !== undefined) session.authExpiresAt = authExpiresAt;
+      core.counters.resumed++;
+      core.lifecycle.join(attachment, session, result.previous);
+      return session;
+    }
+  }
+  const session = await createSession(core, shared, { ...request, owner });
+  if (authExpiresAt !== undefined) session.authExpiresAt = authExpiresAt;
+  core.lifecycle.join(attachment, session, undefined);
+  return session;
+}
+
+/** Stores a new session. `ERR_LIMIT` when its user has too many, `ERR_SESSION_GONE` when its login was ended. */
+export async function createSession(
+  core: Core,
+  store: SessionStore,
+  request: SessionRequest & Pick<NewSession, 'owner'>,
+): Promise<Session> {
+  const { settings, counters } = core;
+  const { newId, userId, loginId, owner, attributes = {}, extensions = {} } = request;
+  const result = await store.create(
+    {
+      ...(newId !== undefined && { id: newId }),
+      userId,
+      loginId,
+      owner,
+      ttl: request.ttl ?? settings.ttl,
+      maxAge: request.maxAge ?? settings.maxAge,
+      attributes: encodeValues(attributes, 'attributes', settings.maxAttributes),
+      extensions: encodeValues(extensions, 'extensions', settings.maxAttributes),
+    },
+    settings.limit,
+  );
+  if (result.status !== 'created') throw refusal(core, result);
+  counters.created++;
+  const session = handleOf(core, store, result.record);
+  core.teller.tell('create', session);
+  for (const record of result.evicted) core.lifecycle.finished(store, record, 'evicted', closings.limit);
+  return session;
+}
+
+function refusal(core: Core, result: Exclude<CreateResult, { status: 'created' }>): LwsError {
+  switch (result.status) {
+    case 'limit':
+      core.counters.limited++;
+      return refuse('ERR_LIMIT', `the user has ${result.count} sessions already`, closings.limit);
+    case 'ended':
+      return refuse('ERR_SESSION_GONE', 'the login was ended', closings.loginEnded);
+    case 'exists':
+      return new LwsError('ERR_INVALID_ARGUMENT', 'newId is the id of a session that exists');
+  }
+}
+
+/** The login may have ended while the session was on its way into the store. */
+async function recheckLogin(core: Core, session: Session): Promise<void> {
+  const { logins } = core.settings;
+  const { loginId } = session;
+  if (logins === undefined || loginId === undefined) return;
+  const alive = await logins.touch(loginId).catch((cause: unknown) => {
+    throw new LwsError('ERR_STORE', 'the login could not be looked at', { cause });
+  });
+  if (alive) return;
+  await core.lifecycle.endLogin(loginId);
+  throw refuse('ERR_SESSION_GONE', 'the login was ended', closings.loginEnded);
+}
+
+function refuse(code: LwsErrorCode, message: string, closing: Closing): LwsError {
+  const error = new LwsError(code, message);
+  refusals.set(error, closing);
+  return error;
+}
+
+/** How to close a connection that got no session; `undefined` if it is the application's own failure. */
+export function closingFor(error: unknown): Closing | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const isFull = error instanceof LwsError && error.code === 'ERR_LIMIT';
+  return refusals.get(error) ?? (isFull || isStoreFailure(error) ? closings.tryAgainLater : undefined);
+}

@@ -1,0 +1,149 @@
+import { LwsError } from '../errors.js';
+import { bytesOf } from './control.js';
+import { type Core, storesOf } from './core.js';
+import { connectionOfKey, describe } from './ids.js';
+import type { Attachment } from './registry.js';
+import type { MessageData, SendResult } from './socket.js';
+import type { SessionRecord } from './store.js';
+
+/** Whom to reach. A connection by its own id, if it is one of this node, or by the id in a session's presence. */
+export type Target =
+  | { readonly session: string }
+  | { readonly connection: string }
+  | { readonly user: string }
+  | { readonly login: string };
+
+/**
+ * What became of a message or close for one session:
+ * `sent`, `buffered`, `dropped`, `closed` as `Connection.send` says, for connections of this node, and `closing`;
+ * `forwarded`: handed to the node that has the connection, at most once; `gone`: that node does not listen;
+ * `detached`: the session has no connection; `failed`: the connection threw.
+ */
+export type DeliveryResult = SendResult | 'closing' | 'forwarded' | 'gone' | 'detached' | 'failed';
+
+/** One per session that was meant; an empty list: there is none. */
+export interface Delivery {
+  /** `undefined` for a connection that has no session yet. */
+  readonly sessionId: string | undefined;
+  /** The connection's own id. */
+  readonly connection: string | undefined;
+  readonly nodeId: string | undefined;
+  readonly result: DeliveryResult;
+}
+
+/** Who of a user's sessions is connected where. */
+export interface Presence {
+  /** At least one has a connection. */
+  readonly online: boolean;
+  readonly sessions: readonly {
+    readonly sessionId: string;
+    readonly status: 'active' | 'detached';
+    readonly nodeId: string | undefined;
+    /** Reaches the connection from any node. */
+    readonly connection: string | undefined;
+    readonly lastActive: number;
+  }[];
+}
+
+/** What to do with a connection here, and what to ask of the node that has it. */
+interface Act {
+  here(attachment: Attachment): DeliveryResult;
+  there(record: SessionRecord & { owner: object }): Promise<boolean>;
+}
+
+export async function sendTo(core: Core, target: Target, data: MessageData): Promise<Delivery[]> {
+  return act(core, target, {
+    here: ({ connection }) => connection.send(data),
+    there: ({ owner, id }) => core.control.send(owner, id, data),
+  });
+}
+
+export async function closeAt(core: Core, target: Target, code: number, reason: string): Promise<Delivery[]> {
+  checkClosing(code, reason);
+  return act(core, target, {
+    here: ({ connection }) => {
+      connection.close(code, reason);
+      return 'closing';
+    },
+    there: ({ owner, id }) => core.control.close('close', owner, id, { code, reason }),
+  });
+}
+
+/** To every connection of this node that has a session; the text is encoded once. */
+export function broadcast(core: Core, data: MessageData, except: ReadonlySet<string>): Delivery[] {
+  const isText = typeof data === 'string';
+  const bytes = isText ? Buffer.from(data) : bytesOf(data);
+  const deliveries: Delivery[] = [];
+  for (const attachment of core.registry.all()) {
+    const { session, connection } = attachment;
+    if (session === undefined || except.has(connection.id)) continue;
+    deliveries.push(deliver(core, attachment, () => connection.send(bytes, { binary: !isText })));
+  }
+  return deliveries;
+}
+
+export async function presenceOf(core: Core, userId: string): Promise<Presence> {
+  const records = (await Promise.all(storesOf(core).map((store) => store.byUser(userId)))).flat();
+  return {
+    online: records.some(({ status }) => status === 'active'),
+    sessions: records.map(({ id, status, owner, lastActive }) => {
+      return { sessionId: id, status, nodeId: owner?.nodeId, connection: owner?.connectionId, lastActive };
+    }),
+  };
+}
+
+async function act(core: Core, target: Target, { here, there }: Act): Promise<Delivery[]> {
+  if ('connection' in target) {
+    const attachment = core.registry.find(target.connection);
+    if (attachment !== undefined) return [deliver(core, attachment, () => here(attachment))];
+  }
+  const records = await find(core, target);
+  return Promise.all(
+    records.map(async (record): Promise<Delivery> => {
+      const attachment = core.registry.bySession(record.id);
+      if (attachment !== undefined) return deliver(core, attachment, () => here(attachment));
+      const { owner, id } = record;
+      if (owner === undefined)
+        return { sessionId: id, connection: undefined, nodeId: undefined, result: 'detached' };
+      // The store still names this node, but the connection has gone just now.
+      const isElsewhere = owner.nodeId !== core.settings.nodeId;
+      const result = isElsewhere && (await there({ ...record, owner })) ? 'forwarded' : 'gone';
+      return { sessionId: id, connection: connectionOfKey(owner.connectionId), nodeId: owner.nodeId, result };
+    }),
+  );
+}
+
+async function find(core: Core, target: Target): Promise<SessionRecord[]> {
+  const lists = storesOf(core).map(async (store): Promise<(SessionRecord | undefined)[]> => {
+    if ('session' in target) return [await store.get(target.session)];
+    if ('user' in target) return store.byUser(target.user);
+    if ('login' in target) return store.byLogin(target.login);
+    if ('connection' in target) return [await store.byConnection(target.connection)];
+    const message = `a target names a session, connection, user or login, but is ${describe(target)}`;
+    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+  });
+  return (await Promise.all(lists)).flat().filter((record) => record !== undefined);
+}
+
+/** One connection that throws is one result, not the end of the others. */
+function deliver(core: Core, { connection, session }: Attachment, run: () => DeliveryResult): Delivery {
+  const place = { sessionId: session?.id, connection: connection.id, nodeId: core.settings.nodeId };
+  try {
+    return { ...place, result: run() };
+  } catch (error) {
+    core.teller.fail(error, 'delivering');
+    return { ...place, result: 'failed' };
+  }
+}
+
+/** What `Connection.close` would refuse, before it goes to another node. */
+function checkClosing(code: number, reason: string): void {
+  const isAllowed =
+    Number.isInteger(code) && ((code >= 1000 && code < 1015) || (code >= 3000 && code < 5000));
+  if (!isAllowed || code === 1004 || code === 1005 || code === 1006) {
+    throw new LwsError('ERR_INVALID_ARGUMENT', `${describe(code)} is no close code that may be sent`);
+  }
+  if (Buffer.byteLength(reason) > 123) {
+    throw new LwsError('ERR_INVALID_ARGUMENT', 'a close reason has at most 123 bytes');
+  }
+}

@@ -1,0 +1,172 @@
+import { LwsError } from '../errors.js';
+import { signedCookie } from './cookie.js';
+import { describe } from './ids.js';
+import type { LoginSource } from './settings.js';
+
+type Callback<T> = (error?: unknown, result?: T) => void;
+
+/** A session as express-session hands it to its store. */
+export interface HttpSessionData {
+  cookie?: { originalMaxAge?: number | null; expires?: Date | string | null };
+}
+
+/** The part of an express-session `Store` that is used: what connect-redis and all others have. */
+export interface HttpSessionStore {
+  get(sid: string, callback: Callback<HttpSessionData | null>): void;
+  destroy(sid: string, callback?: Callback<void>): void;
+  touch?(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
+  clear?(callback?: Callback<void>): void;
+  /** Where a store tells by itself which sessions ended, however they did; it waits for what the listener returns. */
+  onEnd?(listener: (sid: string) => unknown): void;
+}
+
+/** Options of {@link HttpLogins}. */
+export interface HttpLoginOptions<S extends HttpSessionStore> {
+  /** The store of the HTTP sessions. */
+  readonly store: S;
+  /** The `secret` of express-session. */
+  readonly secret: string | readonly string[];
+  /** The `name` of express-session: its cookie. Default `connect.sid`. */
+  readonly cookie?: string;
+}
+
+/** What a handshake's cookie stands for. */
+export interface HttpLogin<T> {
+  /** The id of the HTTP session; the `loginId` of sessions that belong to it. */
+  readonly loginId: string;
+  /** The HTTP session itself. */
+  readonly session: T;
+}
+
+/** A request's headers: ours, WHATWG's or Node's. */
+type HeaderSource = {
+  readonly headers: { get(name: string): string | null } | { cookie?: string | undefined };
+};
+
+/**
+ * Lets WebSocket sessions belong to the HTTP sessions of express-session: a handshake reads the HTTP session behind
+ * its cookie, activity on the WebSocket prolongs it, and when it ends, by logout, expiry or a new id at login, the
+ * WebSockets that belong to it are closed.
+ *
+ * ```ts
+ * const store = new ConnectRedis({ client });
+ * app.use(session({ store, secret }));
+ * const logins = new HttpLogins({ store, secret });
+ * const sessions = new SessionManager({ logins });
+ * // in upgrade: const login = await logins.read(request)
+ * // in identify: ({ data }) => ({ loginId: data.login.loginId, userId: data.login.session.user })
+ * ```
+ */
+export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implements LoginSource {
+  /** The given store. Its `destroy` was replaced by one that tells us. */
+  readonly store: S;
+  private readonly secrets: readonly string[];
+  private readonly cookie: string;
+  private readonly listeners = new Set<(loginId: string) => Promise<unknown>>();
+
+  /** @throws `ERR_INVALID_OPTION` */
+  constructor(options: HttpLoginOptions<S>) {
+    const { store, secret, cookie = 'connect.sid', ...unknown } = options;
+    const [misspelled] = Object.keys(unknown);
+    if (misspelled !== undefined) throw invalid(`there is no option ${describe(misspelled)}`);
+    if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
+      throw invalid(`store has to be an express-session store, but is ${describe(store)}`);
+    }
+    this.secrets = typeof secret === 'string' ? [secret] : secret;
+    if (!Array.isArray(this.secrets) || this.secrets.length === 0 || !this.secrets.every(isText)) {
+      throw invalid('secret has to be a non-empty string, or several');
+    }
+    if (!isText(cookie)) throw invalid(`cookie has to be a name, but is ${describe(cookie)}`);
+    this.cookie = cookie;
+    this.store = store;
+    if (store.onEnd === undefined) this.watch(store);
+    else store.onEnd((sid) => this.ended(sid));
+  }
+
+  /**
+   * The HTTP session that a handshake belongs to, or `undefined`: no cookie, a wrong signature, or no such session.
+   * It never makes one.
+   *
+   * @throws `ERR_STORE` when the store of the HTTP sessions fails
+   */
+  async read<T extends HttpSessionData = HttpSessionData>(
+    request: HeaderSource,
+  ): Promise<HttpLogin<T> | undefined> {
+    const loginId = this.loginId(request);
+    if (loginId === undefined) return undefined;
+    const session = await this.load(loginId);
+    return session && { loginId, session: session as T };
+  }
+
+  /** The id alone, out of the cookie: signed by us, but the HTTP session may be gone. */
+  loginId({ headers }: HeaderSource): string | undefined {
+    const header =
+      'get' in headers && typeof headers.get === 'function' ? headers.get('cookie') : readCookie(headers);
+    return signedCookie(header ?? undefined, this.cookie, this.secrets);
+  }
+
+  /** Prolongs the HTTP session as a request would; `false`: it is gone. */
+  async touch(loginId: string): Promise<boolean> {
+    const session = await this.load(loginId);
+    if (session === undefined) return false;
+    const { originalMaxAge } = session.cookie ?? {};
+    const expires = typeof originalMaxAge === 'number' ? new Date(Date.now() + originalMaxAge) : undefined;
+    const touched = expires === undefined ? session : { ...session, cookie: { ...session.cookie, expires } };
+    const { store } = this;
+    if (store.touch !== undefined) await called<void>((done) => store.touch?.(loginId, touched, done));
+    return true;
+  }
+
+  /** Called by a `SessionManager`: the listener hears of every login that ends. */
+  onEnd(listener: (loginId: string) => Promise<unknown>): void {
+    this.listeners.add(listener);
+  }
+
+  private async load(sid: string): Promise<HttpSessionData | undefined> {
+    const session = await called<HttpSessionData | null>((done) => this.store.get(sid, done));
+    return session ?? undefined;
+  }
+
+  /** From now on its `destroy` tells us, whoever calls it: a logout, or a login that takes a new id. */
+  private watch(store: S): void {
+    const destroy = store.destroy.bind(store);
+    store.destroy = (sid, callback) => {
+      destroy(sid, (error) => {
+        if (error) callback?.(error);
+        else void this.ended(sid).then(() => callback?.());
+      });
+    };
+  }
+
+  private async ended(loginId: string): Promise<void> {
+    await Promise.all([...this.listeners].map((listener) => listener(loginId)));
+  }
+}
+
+/** A callback interface as a promise; what it reports, or throws, is an `ERR_STORE`. */
+function called<T>(run: (done: Callback<T>) => void): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown) => {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      reject(new LwsError('ERR_STORE', `the store of the HTTP sessions failed: ${message}`, { cause }));
+    };
+    try {
+      run((error, result) => (error ? fail(error) : resolve(result)));
+    } catch (thrown) {
+      fail(thrown);
+    }
+  });
+}
+
+function readCookie(headers: object): string | undefined {
+  const cookie: unknown = 'cookie' in headers ? headers.cookie : undefined;
+  return typeof cookie === 'string' ? cookie : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0;
+}
+
+function invalid(message: string): LwsError {
+  return new LwsError('ERR_INVALID_OPTION', `HttpLogins: ${message}`);
+}

@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto';
+import { LwsError } from '../errors.js';
+import { checkInteger } from './check.js';
+import { decode } from './decode.js';
+import { encode } from './encode.js';
+import type { HttpSessionData, HttpSessionStore } from './http-logins.js';
+import { describe } from './ids.js';
+import { maxTtl, type SessionRecord, type SessionStore } from './store.js';
+
+type Callback<T> = (error?: unknown, result?: T) => void;
+
+/** Options of {@link httpSessionStore}. */
+export interface HttpSessionStoreOptions<B extends abstract new () => object> {
+  /** The class `Store` of express-session: `session.Store`. */
+  readonly Store: B;
+  /** Where the HTTP sessions live: a store of their own, as a `RedisStore` with another prefix. */
+  readonly store: SessionStore;
+  /** Life of sessions whose cookie has none, in ms. Default a day. */
+  readonly ttl?: number;
+  /** Time between two sweeps. Default 30 s. */
+  readonly sweepInterval?: number;
+  /** Largest session when stored. Default 64 KiB. */
+  readonly maxBytes?: number;
+}
+
+/** An express-session store on a {@link SessionStore}. */
+export interface SessionBackedHttpStore extends HttpSessionStore {
+  set(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
+  touch(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
+  all(callback: Callback<HttpSessionData[]>): void;
+  length(callback: Callback<number>): void;
+  clear(callback?: Callback<void>): void;
+  onEnd(listener: (sid: string) => unknown): void;
+  /** Stops sweeping. The store below stays open. */
+  close(): void;
+}
+
+/** Long enough for every request that was under way when its session was destroyed. */
+const destroyedBlock = 60_000;
+const maxAttempts = 16;
+
+/**
+ * Makes a {@link SessionStore} the store of express-session: HTTP sessions then have what ours have, as an expiry that
+ * is noticed. A session that was destroyed is not brought back by a request that was under way, as with other stores.
+ * Values are stored as {@link encode} does it, so that dates and bytes keep their types; what that refuses is stored as JSON.
+ */
+export function httpSessionStore<B extends abstract new () => object>(
+  options: HttpSessionStoreOptions<B>,
+): InstanceType<B> & SessionBackedHttpStore {
+  const { Store, store, ttl = 86_400_000, sweepInterval = 30_000, maxBytes = 65_536, ...unknown } = options;
+  const [misspelled] = Object.keys(unknown);
+  if (misspelled !== undefined) {
+    throw new LwsError('ERR_INVALID_OPTION', `httpSessionStore has no option ${describe(misspelled)}`);
+  }
+  if (typeof Store !== 'function') {
+    throw new LwsError(
+      'ERR_INVALID_OPTION',
+      `Store has to be express-session's session.Store, but is ${describe(Store)}`,
+    );
+  }
+  checkInteger('ttl', ttl, 1, maxTtl, 'ERR_INVALID_OPTION');
+  checkInteger('sweepInterval', sweepInterval, 10, 3_600_000, 'ERR_INVALID_OPTION');
+  checkInteger('maxBytes', maxBytes, 64, 16_777_216, 'ERR_INVALID_OPTION');
+  const listeners = new Set<(sid: string) => unknown>();
+
+  async function get(sid: string): Promise<HttpSessionData | undefined> {
+    const record = await store.get(idOf(store, sid));
+    return record && sessionOf(record);
+  }
+
+  async function set(sid: string, session: HttpSessionData): Promise<void> {
+    const life = lifeOf(session, ttl);
+    if (life <= 0) return destroy(sid);
+    const name = nameOf(sid);
+    const id = idOf(store, sid);
+    const attributes = pack(sid, session, maxBytes);
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const record = await store.get(id);
+      if (record === undefined) {
+        const { status } = await store.create({ id, userId: name, loginId: name, ttl: life, attributes });
+        // Refused: it was destroyed, or has expired, while the request was under way.
+        if (status !== 'exists' || (await store.get(id)) === undefined) return;
+      } else {
+        const { status } = await store.set(id, { version: record.version, attributes, ttl: life });
+        if (status === 'set') return;
+      }
+    }
+    throw new LwsError(
+      'ERR_SESSION_CONFLICT',
+      `the HTTP session changed ${maxAttempts} times while it was stored`,
+    );
+  }
+
+  async function touch(sid: string, session: HttpSessionData): Promise<void> {
+    const record = await store.get(idOf(store, sid));
+    if (record === undefined) return;
+    const life = lifeOf(session, ttl);
+    // The usual case: the same life again, so that only the expiry moves.
+    if (Math.abs(life - record.ttl) < 1000) await store.touch([{ id: record.id }], true);
+    else if (life > 0) await store.set(record.id, { version: record.version, ttl: life });
+  }
+
+  async function destroy(sid: string): Promise<void> {
+    const name = nameOf(sid);
+    await store.endLogin(name, { userId: name, block: destroyedBlock });
+    await tellEnd(sid);
+  }
+
+  async function records(): Promise<SessionRecord[]> {
+    const found: SessionRecord[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await store.list(cursor, 1000);
+      found.push(...page.records);
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    return found;
+  }
+
+  async function sweep(): Promise<void> {
+    for (let more = true; more; ) {
+      const swept = await store.sweep(256);
+      await Promise.all(swept.records.map((record) => tellEnd(unpack(record).sid)));
+      ({ more } = swept);
+    }
+  }
+
+  async function tellEnd(sid: string): Promise<void> {
+    await Promise.all([...listeners].map((listener) => listener(sid)));
+  }
+
+  const timer = setInterval(() => void sweep().catch(reportTo), sweepInterval).unref();
+  const methods: SessionBackedHttpStore = {
+    get: (sid, callback) =>
+      answer(
+        get(sid).then((session) => session ?? null),
+        callback,
+      ),
+    set: (sid, session, callback) => answer(set(sid, session), callback),
+    touch: (sid, session, callback) => answer(touch(sid, session), callback),
+    destroy: (sid, callback) => answer(destroy(sid), callback),
+    all: (callback) =>
+      answer(
+        records().then((all) => all.map(sessionOf)),
+        callback,
+      ),
+    length: (callback) =>
+      answer(
+        records().then((all) => all.length),
+        callback,
+      ),
+    clear(callback) {
+      const clear = async () => {
+        for (const record of await records()) await destroy(unpack(record).sid);
+      };
+      answer(clear(), callback);
+    },
+    onEnd: (listener) => void listeners.add(listener),
+    close: () => clearInterval(timer),
+  };
+  const made = Object.assign(new (Store as unknown as new () => InstanceType<B>)(), methods);
+
+  function reportTo(error: unknown): void {
+    process.emitWarning(`sweeping HTTP sessions failed: ${error instanceof Error ? error.message : error}`);
+  }
+  return made;
+}
+
+/** Calls back outside of the promise, so that what the callback throws is uncaught and not swallowed. */
+function answer<T>(work: Promise<T>, callback: Callback<T> | undefined): void {
+  work.then(
+    (result) => callback && process.nextTick(callback, null, result),
+    (error: unknown) => callback && process.nextTick(callback, error),
+  );
+}
+
+/** Session ids of express-session fit our own; other ones go by their hash. */
+function nameOf(sid: string): string {
+  return /^[\w-]{1,200}$/.test(sid) ? sid : createHash('sha256').update(sid).digest('hex');
+}
+
+function idOf(store: SessionStore, sid: string): string {
+  return store.newId(nameOf(sid), nameOf(sid));
+}
+
+function lifeOf({ cookie }: HttpSessionData, ttl: number): number {
+  const expires =
+    cookie?.expires === null || cookie?.expires === undefined ? Number.NaN : Number(new Date(cookie.expires));
+  return Number.isNaN(expires) ? ttl : Math.min(maxTtl, Math.ceil(expires - Date.now()));
+}
+
+function pack(sid: string, session: HttpSessionData, maxBytes: number): Uint8Array {
+  const { cookie } = session as { cookie?: { toJSON?(): object } };
+  const plain = { ...session, cookie: cookie?.toJSON?.() ?? cookie };
+  try {
+    return encode({ sid, session: plain }, 'the HTTP session', maxBytes);
+  } catch (error) {
+    if (!(error instanceof LwsError && error.code === 'ERR_INVALID_ARGUMENT')) throw error;
+    return encode({ sid, session: JSON.parse(JSON.stringify(session)) }, 'the HTTP session', maxBytes);
+  }
+}
+
+function unpack({ attributes }: SessionRecord): { sid: string; session: HttpSessionData } {
+  return decode(attributes) as { sid: string; session: HttpSessionData };
+}
+
+function sessionOf(record: SessionRecord): HttpSessionData {
+  return unpack(record).session;
+}

@@ -1,0 +1,272 @@
+import { LwsError } from '../errors.js';
+import { type Closing, closings } from './close-codes.js';
+import { type Core, handleOf, inBackground, isStoreFailure, storesOf } from './core.js';
+import type { EndReason } from './events.js';
+import { connectionOfKey } from './ids.js';
+import type { Attachment } from './registry.js';
+import type { Session, SessionHost } from './session.js';
+import type { Identity, SessionOwner, SessionRecord, SessionStore } from './store.js';
+
+/** Most detaches that wait for a failing store; the sessions of further ones go by their time to live. */
+const maxUnfinished = 100_000;
+
+/** How far our idea of the store's time may be behind: it was an answer's way old when we got it. */
+const clockSlack = 100;
+
+/** How sessions get their connections, and how both go apart again. */
+export class Lifecycle implements SessionHost {
+  readonly maxAttributes: number;
+  readonly exact: boolean;
+  private readonly core: Core;
+  private readonly unfinished = new Map<Session, () => Promise<unknown>>();
+  private readonly leaving = new Set<Promise<void>>();
+
+  constructor(core: Core) {
+    this.core = core;
+    this.maxAttributes = core.settings.maxAttributes;
+    this.exact = core.settings.exact;
+  }
+
+  /** Binds a session that the store has given to this connection. Throws if it was lost again meanwhile. */
+  join(attachment: Attachment, session: Session, previous: SessionOwner | undefined): void {
+    const { core } = this;
+    const { record } = session;
+    const { owner, generation } = record;
+    if (owner === undefined) throw new LwsError('ERR_STORE', 'the store attached a session without an owner');
+    session.fence = { connectionId: owner.connectionId, generation };
+    if (previous !== undefined) this.displace(previous, session);
+    if (!attachment.connection.isOpen) {
+      void this.leave(session);
+      throw new LwsError('ERR_INVALID_STATE', 'the connection closed while its session was loaded');
+    }
+    core.registry.bind(attachment, session);
+    session.attachment = attachment;
+    core.activity.start(attachment, record.lastActive);
+    core.authClock.watch(session);
+    core.teller.tell('attach', session);
+    const { summons } = attachment;
+    attachment.summons = undefined;
+    if (summons?.sessionId === session.id) {
+      this.part(attachment, summons);
+      throw new LwsError('ERR_SESSION_GONE', 'the session was ended or taken over while it was loaded');
+    }
+  }
+
+  /** The connection has ended: its session is detached, or ended where it is not kept. Resolves when it is stored. */
+  async detach(connectionId: string): Promise<void> {
+    const session = this.depart(connectionId);
+    if (session !== undefined) await this.leave(session);
+  }
+
+  /** Takes a connection out of the registry and returns the session that it had. The store does not know yet. */
+  depart(connectionId: string): Session | undefined {
+    const attachment = this.core.registry.get(connectionId);
+    if (attachment === undefined) return undefined;
+    const { session } = attachment;
+    this.separate(attachment);
+    this.core.registry.delete(attachment);
+    return session;
+  }
+
+  /** Tells the store that the connection of a session is gone, when `after` has settled. Never rejects. */
+  leave(session: Session, after: Promise<void> = Promise.resolve()): Promise<void> {
+    const leaving = after.then(() => this.tellLeave(session)).finally(() => this.leaving.delete(leaving));
+    this.leaving.add(leaving);
+    return leaving;
+  }
+
+  /** Resolves when the store was told about all that have left so far. */
+  async settled(): Promise<void> {
+    await Promise.all(this.leaving);
+  }
+
+  private async tellLeave(session: Session): Promise<void> {
+    const { core } = this;
+    const { store, fence, id } = session;
+    const { keepDetached } = core.settings;
+    if (fence === undefined || session.ended) return;
+    const tell = async () => {
+      if (keepDetached > 0) {
+        await store.detach(id, fence, keepDetached);
+        return;
+      }
+      const record = await store.destroy(id, fence);
+      if (record !== undefined && record !== 'fenced') this.finished(store, record, 'ended', closings.ended);
+    };
+    await inBackground(core, 'detaching', async () => {
+      try {
+        await tell();
+      } catch (error) {
+        if (isStoreFailure(error) && this.unfinished.size < maxUnfinished) this.unfinished.set(session, tell);
+        throw error;
+      }
+    });
+  }
+
+  /** Tries the detaches again that the store could not take. */
+  async finishDetaches(): Promise<void> {
+    for (const [session, tell] of [...this.unfinished]) {
+      await tell();
+      this.unfinished.delete(session);
+    }
+  }
+
+  /** The store says that the session is not ours any more. */
+  lost(session: Session, outcome: 'fenced' | 'gone'): void {
+    const { attachment } = session;
+    if (outcome === 'gone') session.ended = true;
+    if (attachment === undefined) return;
+    // Nobody told us which it was; the time we knew it to expire at does.
+    const storeTime = performance.now() + attachment.clockOffset + clockSlack;
+    const gone = session.expiresAt <= storeTime ? closings.expired : closings.ended;
+    this.part(attachment, outcome === 'fenced' ? closings.takenOver : gone);
+  }
+
+  /** A connection has lost its session to someone else, or altogether, and is to be closed for that. */
+  summon(connectionId: string, sessionId: string, closing: Closing): void {
+    const attachment = this.core.registry.get(connectionId);
+    if (attachment?.session?.id === sessionId) this.part(attachment, closing);
+    else if (attachment?.attaching === true) attachment.summons = { ...closing, sessionId };
+  }
+
+  /** The sweep took it. */
+  expired(store: SessionStore, record: SessionRecord): void {
+    this.core.counters.expired++;
+    this.conclude(store, record, closings.expired, (session) => this.core.teller.tell('expire', session));
+  }
+
+  /** It was taken out of the store. */
+  finished(store: SessionStore, record: SessionRecord, reason: EndReason, closing: Closing): void {
+    if (reason === 'evicted') this.core.counters.evicted++;
+    else this.core.counters.ended++;
+    this.conclude(store, record, closing, (session) => this.core.teller.tell('end', session, reason));
+  }
+
+  async end(session: Session, closing: Partial<Closing>): Promise<void> {
+    const record = await session.store.destroy(session.id);
+    session.ended = true;
+    if (record === undefined || record === 'fenced') return;
+    this.finished(session.store, record, 'ended', { ...closings.ended, ...closing });
+  }
+
+  async endUser(userId: string): Promise<number> {
+    let ended = 0;
+    for (const store of storesOf(this.core)) {
+      const records = await store.endUser(userId);
+      for (const record of records) this.finished(store, record, 'userEnded', closings.ended);
+      ended += records.length;
+    }
+    return ended;
+  }
+
+  async endLogin(loginId: string, userId?: string): Promise<number> {
+    let ended = 0;
+    for (const store of storesOf(this.core)) {
+      const records = await store.endLogin(loginId, { userId, block: this.core.settings.loginBlock });
+      for (const record of records) this.finished(store, record, 'loginEnded', closings.loginEnded);
+      ended += records.length;
+    }
+    return ended;
+  }
+
+  async regenerate(session: Session, identity: Identity): Promise<void> {
+    const { core } = this;
+    const { store, attachment, id: previousId } = session;
+    const result = await store.regenerate(previousId, session.fence, identity, core.settings.limit);
+    switch (result.status) {
+      case 'limit':
+        core.counters.limited++;
+        throw new LwsError('ERR_LIMIT', `the user has ${result.count} sessions already`);
+      case 'ended':
+        throw new LwsError('ERR_SESSION_GONE', 'the login was ended');
+      case 'exists':
+        throw new LwsError('ERR_STORE', 'the store made an id that is taken');
+      case 'gone':
+      case 'fenced':
+        this.lost(session, result.status);
+        throw result.status === 'gone'
+          ? new LwsError('ERR_SESSION_GONE', 'the session ended or expired')
+          : new LwsError('ERR_SESSION_FENCED', 'another connection owns the session');
+    }
+    core.counters.regenerated++;
+    const isHere = attachment !== undefined && session.attachment === attachment;
+    if (isHere) core.registry.unbind(attachment);
+    session.adopt(result.record);
+    const { owner, generation } = result.record;
+    if (session.fence !== undefined && owner !== undefined) {
+      session.fence = { connectionId: owner.connectionId, generation };
+    }
+    if (isHere) core.registry.bind(attachment, session);
+    else if (session.fence !== undefined) await this.leave(session);
+    for (const record of result.evicted) this.finished(store, record, 'evicted', closings.limit);
+    core.teller.tell('regenerate', session, previousId);
+  }
+
+  expireAuth(session: Session): void {
+    this.core.authClock.watch(session);
+  }
+
+  /** Declares a node dead and detaches what it owned. */
+  async release(nodeId: string): Promise<number> {
+    const { core } = this;
+    const { store, keepDetached } = core.settings;
+    for (let released = 0; ; ) {
+      const { records, more } = await store.orphans(nodeId, keepDetached, 256);
+      for (const record of records) core.teller.tell('orphan', handleOf(core, store, record));
+      released += records.length;
+      core.counters.orphaned += records.length;
+      if (!more) return released;
+    }
+  }
+
+  private displace(previous: SessionOwner, session: Session): void {
+    const { core } = this;
+    core.counters.takenOver++;
+    if (previous.nodeId === core.settings.nodeId) {
+      this.summon(connectionOfKey(previous.connectionId), session.id, closings.takenOver);
+    } else {
+      void core.control.close('part', previous, session.id, closings.takenOver);
+    }
+  }
+
+  /** Tells the event, with the session's connection here still readable, and closes that, wherever it is. */
+  private conclude(
+    store: SessionStore,
+    record: SessionRecord,
+    closing: Closing,
+    tell: (session: Session) => void,
+  ): void {
+    const { core } = this;
+    const session = handleOf(core, store, record);
+    session.ended = true;
+    tell(session);
+    const { owner } = record;
+    if (session.attachment !== undefined) this.part(session.attachment, closing);
+    else if (owner?.nodeId === core.settings.nodeId)
+      this.summon(connectionOfKey(owner.connectionId), record.id, closing);
+    else if (owner !== undefined) void core.control.close('part', owner, record.id, closing);
+  }
+
+  /** Takes the session from its connection and closes that. */
+  private part(attachment: Attachment, closing: Closing): void {
+    this.separate(attachment);
+    try {
+      attachment.connection.close(closing.code, closing.reason);
+    } catch (error) {
+      // A bad one must not keep the others open.
+      this.core.teller.fail(error, 'closing a connection');
+    }
+  }
+
+  private separate(attachment: Attachment): void {
+    const { core } = this;
+    const { session } = attachment;
+    if (session === undefined) return;
+    core.activity.stop(attachment);
+    core.authClock.forget(session);
+    core.registry.unbind(attachment);
+    session.markDetached();
+    core.counters.detached++;
+    core.teller.tell('detach', session);
+  }
+}

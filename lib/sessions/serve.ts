@@ -1,0 +1,172 @@
+import type { Connection } from '../connection.js';
+import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../handlers.js';
+import type { ServerOptions } from '../options.js';
+import { attachConnection, closingFor, type SessionRequest } from './attach.js';
+import { closings } from './close-codes.js';
+import type { Core } from './core.js';
+import type { Session } from './session.js';
+
+type Result = void | Promise<void>;
+
+/** The handlers of a server with the session as last argument. All are optional. */
+export interface SessionHandlers<D, X, A extends object> {
+  /** The session is there. Not called when there is none: the connection is closed instead. */
+  open?(connection: Connection<D, X>, session: Session<A>): Result;
+  message?(connection: Connection<D, X>, data: string | Buffer, session: Session<A>): Result;
+  fragment?(connection: Connection<D, X>, data: Buffer, info: FragmentInfo, session: Session<A>): Result;
+  writable?(connection: Connection<D, X>, session: Session<A>): Result;
+  pong?(connection: Connection<D, X>, data: Buffer, session: Session<A>): Result;
+  /**
+   * Once per connection. `session` is the one it had, also if it lost it, and `undefined` if it never got one. It is
+   * detached when what this returns has settled, at the latest after 5 s; until then it can be changed.
+   */
+  close?(connection: Connection<D, X>, info: CloseInfo, session: Session<A> | undefined): Result;
+}
+
+/** An entry of `protocols`. */
+export type SessionProtocol<D, X, A extends object> = Omit<ProtocolOptions<D, X>, keyof Handlers> &
+  SessionHandlers<D, X, A>;
+
+/** Options of {@link SessionManager.serve}: those of `createServer`, with sessions. */
+export interface ServeOptions<D, X, A extends object>
+  extends Omit<ServerOptions<D, X>, keyof Handlers | 'protocols'>,
+    SessionHandlers<D, X, A> {
+  /**
+   * Which session the connection is to get; from its request, and from what `upgrade` found out. It runs for each
+   * connection, also for one that continues a session. Default: a new anonymous one.
+   */
+  identify?(connection: Connection<D, X>): SessionRequest | Promise<SessionRequest>;
+  // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own
+  protocols?: Record<string, SessionProtocol<any, any, A>>;
+}
+
+/** How long a `close` handler may keep its session from being detached. */
+const closeHandlerTime = 5000;
+
+export function serveOptions<D, X, A extends object>(
+  core: Core,
+  options: ServeOptions<D, X, A>,
+): ServerOptions<D, X> {
+  const { identify, protocols = {}, open, message, fragment, writable, pong, close, ...rest } = options;
+  const own = { open, message, fragment, writable, pong, close };
+  const wrap = (handlers: SessionHandlers<D, X, A>) => wrapHandlers(core, identify, handlers);
+  const wrapped = Object.entries(protocols).map(([name, entry]) => [name, { ...entry, ...wrap(entry) }]);
+  // A server that has handlers only for its protocols refuses clients without: ours must not change that.
+  const servesAll = wrapped.length === 0 || Object.values(own).some((handler) => handler !== undefined);
+  return { ...rest, ...(servesAll && wrap(own)), protocols: Object.fromEntries(wrapped) };
+}
+
+function wrapHandlers<D, X, A extends object>(
+  core: Core,
+  identify: ServeOptions<D, X, A>['identify'],
+  handlers: SessionHandlers<D, X, A>,
+): Handlers<D, X> {
+  const { message, fragment, writable, pong } = handlers;
+  /** Sessions of connections that are closing already: their handlers still get them. */
+  const sessions = new WeakMap<Connection<D, X>, Session<A>>();
+
+  /**
+   * The session, after counting what came as its activity: one look-up per message. A connection without one is
+   * being closed, and its handlers hear of nothing but that.
+   */
+  function activeSession(connection: Connection<D, X>): Session<A> | undefined {
+    const session = sessions.get(connection);
+    if (session?.attachment !== undefined) core.activity.note(session.attachment);
+    return session;
+  }
+
+  return {
+    async open(connection) {
+      // Before anything is awaited: whoever looks for it, finds it.
+      core.registry.add(connection);
+      const session = await attachOrClose<D, X, A>(core, connection, identify);
+      if (session === undefined) return;
+      sessions.set(connection, session);
+      if (message === undefined && fragment === undefined)
+        noteLoops(connection, () => activeSession(connection));
+      if (connection.isOpen) await handlers.open?.(connection, session);
+    },
+    ...(message && {
+      message(connection: Connection<D, X>, data: string | Buffer) {
+        const session = activeSession(connection);
+        return session && message.call(handlers, connection, data, session);
+      },
+    }),
+    ...(fragment && {
+      fragment(connection: Connection<D, X>, data: Buffer, info: FragmentInfo) {
+        const session = activeSession(connection);
+        return session && fragment.call(handlers, connection, data, info, session);
+      },
+    }),
+    ...(writable && {
+      writable(connection: Connection<D, X>) {
+        const session = sessions.get(connection);
+        return session && writable.call(handlers, connection, session);
+      },
+    }),
+    pong(connection, data) {
+      const session = core.settings.pongsAreActivity ? activeSession(connection) : sessions.get(connection);
+      return session && pong?.call(handlers, connection, data, session);
+    },
+    close(connection, info) {
+      const { id } = connection;
+      let result: Result | undefined;
+      try {
+        result = handlers.close?.(connection, info, sessions.get(connection));
+        return result;
+      } finally {
+        const session = core.lifecycle.depart(id);
+        if (session !== undefined) void core.lifecycle.leave(session, settled(result));
+      }
+    },
+  };
+}
+
+/** Whoever reads the connection in a loop: what the loop gets is activity as well. */
+function noteLoops<D, X>(connection: Connection<D, X>, note: () => unknown): void {
+  const iterate = connection[Symbol.asyncIterator].bind(connection);
+  connection[Symbol.asyncIterator] = () => {
+    const loop = iterate();
+    const next = loop.next.bind(loop);
+    loop.next = async () => {
+      const result = await next();
+      if (result.done !== true) note();
+      return result;
+    };
+    return loop;
+  };
+}
+
+/** The session, or `undefined` after closing the connection for a reason the client can act on. */
+async function attachOrClose<D, X, A extends object>(
+  core: Core,
+  connection: Connection<D, X>,
+  identify: ServeOptions<D, X, A>['identify'],
+): Promise<Session<A> | undefined> {
+  try {
+    const request = (await identify?.(connection)) ?? {};
+    return (await attachConnection(core, connection, request)) as unknown as Session<A>;
+  } catch (error) {
+    // The client left meanwhile; there is nobody to tell.
+    if (!connection.isOpen) return undefined;
+    const closing = closingFor(error);
+    if (closing === undefined) throw error;
+    if (closing === closings.tryAgainLater) {
+      core.counters.storeErrors++;
+      core.teller.fail(error, 'attaching');
+    }
+    connection.close(closing.code, closing.reason);
+    return undefined;
+  }
+}
+
+/** Resolves when the handler is done, or has taken too long; its failure is the server's to tell. */
+async function settled(result: Result | undefined): Promise<void> {
+  if (result === undefined) return;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, closeHandlerTime).unref();
+  });
+  await Promise.race([result, late]).catch(() => undefined);
+  clearTimeout(timer);
+}

@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { LwsError } from '../errors.js';
+import { checkName } from './check.js';
+import { defaultMaxBytes } from './format.js';
+import { describe } from './ids.js';
+import { MemoryStore } from './memory-store.js';
+import type { Session } from './session.js';
+import { maxTtl, type SessionStore, type UserLimit } from './store.js';
+
+/** Tells whether logins that live elsewhere, as HTTP sessions do, are still valid. */
+export interface LoginSource {
+  /**
+   * Asked when a session was attached, and then with its activity, at most once per login and quarter of `ttl`:
+   * prolongs the login and tells whether it is still there. `false` ends all its sessions.
+   */
+  touch(loginId: string): Promise<boolean>;
+  /** Where logins tell by themselves that they ended: the manager listens, and ends their sessions at once. */
+  onEnd?(listener: (loginId: string) => Promise<unknown>): void;
+}
+
+/** Options of {@link SessionManager}. Times are milliseconds, sizes bytes. */
+export interface SessionManagerOptions {
+  /** Where sessions live. Default: a new `MemoryStore`. */
+  readonly store?: SessionStore;
+  /** This process among those that share the store. Must never be used by two at a time. Default: made up, unique. */
+  readonly nodeId?: string;
+  /** How long a session lives without activity. Default 30 minutes. */
+  readonly ttl?: number;
+  /** How long it lives at most. Default: for ever. */
+  readonly maxAge?: number;
+  /** How long it lives without a connection, at most `ttl`; 0: it ends with its connection. Default: `ttl`. */
+  readonly keepDetached?: number;
+  /**
+   * When activity prolongs it. `half` writes only when less than half of `ttl` is left: it expires after between
+   * half of `ttl` and `ttl` of silence. `exact`: after `ttl` of silence. Default `half`.
+   */
+  readonly touch?: 'half' | 'exact';
+  /** Whether a pong counts as activity; without, a client that only answers pings expires. Default true. */
+  readonly pongsAreActivity?: boolean;
+  /** Most live sessions of one user, over all nodes. Default: any number. */
+  readonly maxPerUser?: number;
+  /** What happens to one more: it is rejected (4429), or closes the oldest (4429 there). Default `reject`. */
+  readonly onExcess?: 'reject' | 'closeOldest';
+  /**
+   * New connections while the store fails: `reject` with 1013, or `local`: a session in the memory of this process,
+   * which the store never gets to know. Default `reject`.
+   */
+  readonly whenStoreFails?: 'reject' | 'local';
+  /** Time between two sweeps. Default a tenth of `ttl`, between 250 ms and 5 s. */
+  readonly sweepInterval?: number;
+  /** Largest attributes, and extensions, of one session when stored. Default 64 KiB, at most 16 MiB. */
+  readonly maxAttributes?: number;
+  /** For how long a login that was ended refuses new sessions. Default 60 s, at most a day. */
+  readonly loginBlock?: number;
+  readonly logins?: LoginSource;
+  /**
+   * Called when the authentication of an attached session runs out: resolves to the epoch milliseconds until which
+   * it was renewed, or to `undefined`, which closes the connection with 4401, as does an error or 10 s without answer.
+   */
+  refreshAuth?(session: Session): number | undefined | Promise<number | undefined>;
+}
+
+/** The options with everything filled in. */
+export interface Settings {
+  readonly store: SessionStore;
+  readonly nodeId: string;
+  readonly ttl: number;
+  readonly maxAge: number | undefined;
+  readonly keepDetached: number;
+  readonly exact: boolean;
+  readonly pongsAreActivity: boolean;
+  readonly limit: UserLimit | undefined;
+  readonly localWhenStoreFails: boolean;
+  readonly sweepInterval: number;
+  readonly maxAttributes: number;
+  readonly loginBlock: number;
+  readonly logins: LoginSource | undefined;
+  readonly refreshAuth: SessionManagerOptions['refreshAuth'];
+}
+
+/** @throws `ERR_INVALID_OPTION` naming the option, what was expected and what came */
+export function settingsOf(options: SessionManagerOptions): Settings {
+  const {
+    store = new MemoryStore(),
+    nodeId = `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(6).toString('hex')}`,
+    ttl = 1_800_000,
+    maxAge,
+    keepDetached = ttl,
+    touch = 'half',
+    pongsAreActivity = true,
+    maxPerUser,
+    onExcess = 'reject',
+    whenStoreFails = 'reject',
+    sweepInterval = Math.min(5000, Math.max(250, Math.floor(ttl / 10))),
+    maxAttributes = defaultMaxBytes,
+    loginBlock = 60_000,
+    logins,
+    refreshAuth,
+    ...unknown
+  } = options;
+  const [misspelled] = Object.keys(unknown);
+  if (misspelled !== undefined) throw invalid(`there is no option ${describe(misspelled)}`);
+  integer('ttl', ttl, 100, maxTtl);
+  if (maxAge !== undefined) integer('maxAge', maxAge, 100, maxTtl);
+  integer('keepDetached', keepDetached, 0, ttl);
+  oneOf('touch', touch, 'half', 'exact');
+  if (typeof pongsAreActivity !== 'boolean') {
+    throw invalid(`pongsAreActivity has to be a boolean, but is ${describe(pongsAreActivity)}`);
+  }
+  if (maxPerUser !== undefined) integer('maxPerUser', maxPerUser, 1, 100_000);
+  oneOf('onExcess', onExcess, 'reject', 'closeOldest');
+  oneOf('whenStoreFails', whenStoreFails, 'reject', 'local');
+  integer('sweepInterval', sweepInterval, 10, 3_600_000);
+  integer('maxAttributes', maxAttributes, 64, 16_777_216);
+  integer('loginBlock', loginBlock, 0, 86_400_000);
+  if (logins !== undefined && typeof logins.touch !== 'function')
+    throw invalid('logins has to have a method touch');
+  if (refreshAuth !== undefined && typeof refreshAuth !== 'function') {
+    throw invalid(`refreshAuth has to be a function, but is ${describe(refreshAuth)}`);
+  }
+  checkName('nodeId', nodeId, 'ERR_INVALID_OPTION');
+  checkStore(store);
+  return {
+    store,
+    nodeId,
+    ttl,
+    maxAge,
+    keepDetached,
+    exact: touch === 'exact',
+    pongsAreActivity,
+    limit: maxPerUser === undefined ? undefined : { max: maxPerUser, onExcess },
+    localWhenStoreFails: whenStoreFails === 'local',
+    sweepInterval,
+    maxAttributes,
+    loginBlock,
+    logins,
+    refreshAuth,
+  };
+}
+
+function checkStore(store: SessionStore): void {
+  const methods = ['newId', 'create', 'get', 'attach', 'detach', 'touch', 'set', 'destroy', 'sweep'] as const;
+  const missing = methods.find((name) => typeof store?.[name] !== 'function');
+  if (missing !== undefined)
+    throw invalid(`store has to be a SessionStore, but ${describe(store)} has no ${missing}()`);
+}
+
+function integer(name: string, value: number, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  throw invalid(`${name} has to be an integer from ${min} to ${max}, but is ${describe(value)}`);
+}
+
+function oneOf(name: string, value: string, ...choices: string[]): void {
+  if (choices.includes(value)) return;
+  throw invalid(
+    `${name} has to be ${choices.map((choice) => `'${choice}'`).join(' or ')}, but is ${describe(value)}`,
+  );
+}
+
+function invalid(message: string): LwsError {
+  return new LwsError('ERR_INVALID_OPTION', `SessionManager: ${message}`);
+}
