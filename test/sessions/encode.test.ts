@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest';
+import { decode } from '../../lib/sessions/decode.js';
+import { encode } from '../../lib/sessions/encode.js';
+
+const sparse: unknown[] = [1, 2, 3];
+delete sparse[1];
+const bare = Object.assign(Object.create(null), { a: 1 });
+
+const values: readonly [string, unknown][] = [
+  ['undefined', undefined],
+  ['null', null],
+  ['booleans', [true, false]],
+  [
+    'integers of every size',
+    [0, 1, -1, 63, 64, -64, -65, 127, 128, 2 ** 31, -(2 ** 31), 2 ** 52 - 1, 2 ** 53 - 1],
+  ],
+  ['negative safe integers', [-(2 ** 52), -(2 ** 53) + 1]],
+  ['doubles', [0.1, -1.5, 1e308, 5e-324, 2 ** 60]],
+  ['special numbers', [Number.NaN, -0, Infinity, -Infinity]],
+  ['bigints', [0n, 1n, -1n, 255n, 256n, 2n ** 64n, -(2n ** 200n)]],
+  ['strings', ['', 'a', 'é', '日本', '😀', 'x'.repeat(5000), '\0']],
+  ['lone surrogates', ['\ud800', 'a\udc00b']],
+  ['dates', [new Date(0), new Date('2026-11-21T10:00:00.123Z'), new Date(-1), new Date(Number.NaN)]],
+  ['Buffer', Buffer.from([0, 255, 10, 13])],
+  ['Uint8Array', Uint8Array.of(1, 2, 3)],
+  ['a view into a larger buffer', new Uint8Array([1, 2, 3, 4]).subarray(1, 3)],
+  ['ArrayBuffer', Uint8Array.of(9, 8).buffer],
+  [
+    'typed arrays',
+    [Int8Array.of(-1), Uint16Array.of(65_535), Float32Array.of(0.5), Float64Array.of(Math.PI)],
+  ],
+  ['64-bit typed arrays', [BigInt64Array.of(-5n), BigUint64Array.of(2n ** 63n), Uint8ClampedArray.of(300)]],
+  ['arrays', [[], [[]], [undefined, null]]],
+  ['objects', { a: 1, b: { c: undefined, '': 'empty key', ключ: [] } }],
+  [
+    'Map with keys of any type',
+    new Map<unknown, unknown>([
+      [1, 'n'],
+      ['1', 's'],
+      [{ o: 1 }, new Map()],
+    ]),
+  ],
+  ['Set', new Set([1, 'a', undefined, Number.NaN])],
+];
+
+describe('stored values', () => {
+  test.each(values)('[G11] [D-G12] %s come back equal and of the same type', (_, value) => {
+    expect(decode(encode(value))).toStrictEqual(value);
+  });
+
+  test('holes of sparse arrays stay holes', () => {
+    const read = decode(encode(sparse)) as unknown[];
+    expect([read.length, 1 in read, read[2]]).toEqual([3, false, 3]);
+    expect((decode(encode(new Array(5))) as unknown[]).length).toBe(5);
+  });
+
+  test('an object without prototype stays one', () => {
+    expect(Object.getPrototypeOf(decode(encode(bare)))).toBeNull();
+  });
+
+  test('a DataView keeps its bytes', () => {
+    const view = decode(encode(new DataView(Uint8Array.of(1, 2, 3).buffer, 1, 2)));
+    expect(view).toBeInstanceOf(DataView);
+    expect((view as DataView).getUint16(0)).toBe(0x0203);
+  });
+
+  test('a key "__proto__" is stored as an ordinary key and changes no prototype', () => {
+    const read = decode(encode(JSON.parse('{"__proto__":{"admin":true}}'))) as object;
+    expect(Object.getPrototypeOf(read)).toBe(Object.prototype);
+    expect(Object.keys(read)).toEqual(['__proto__']);
+    expect('admin' in read).toBe(false);
+  });
+
+  test('the bytes are the result alone, no part of a pool, and decoding copies', () => {
+    const bytes = encode(Buffer.from('abc'));
+    expect(bytes.buffer.byteLength).toBe(bytes.length);
+    const read = decode(bytes) as Buffer;
+    bytes.fill(0);
+    expect(read.toString()).toBe('abc');
+  });
+
+  test('a buffer that was transferred away is stored as empty', () => {
+    const view = Uint8Array.of(1, 2, 3);
+    structuredClone(view.buffer, { transfer: [view.buffer] });
+    expect(decode(encode(view))).toStrictEqual(new Uint8Array());
+    expect(decode(encode(view.buffer))).toStrictEqual(new ArrayBuffer(0));
+  });
+});
+
+class Cart {}
+const cycle: Record<string, unknown> = {};
+cycle.self = cycle;
+
+describe('values that cannot be stored', () => {
+  test.each([
+    ['a function', { a: { f: () => 1 } }, 'data.a.f is a function, which cannot be stored'],
+    ['a symbol', [Symbol('s')], 'data[0] is Symbol(s), which cannot be stored'],
+    ['a class instance', { carts: [new Cart()] }, 'data.carts[0] is a Cart, which cannot be stored'],
+    ['an error', new Map([['e', new Error('x')]]), 'data<value 0> is an Error, which cannot be stored'],
+    ['a promise', new Set([Promise.resolve()]), 'data<item 0> is a Promise, which cannot be stored'],
+    ['symbol keys', { [Symbol('k')]: 1 }, 'data is an object with symbol keys'],
+    [
+      'a subclass of a typed array',
+      new (class Bytes extends Uint8Array {})(1),
+      'data is a Bytes, which cannot be stored',
+    ],
+    ['a cycle', cycle, 'nested deeper than 64 levels, or refers to itself'],
+  ])('%s is refused with its place', (_, value, message) => {
+    expect(() => encode(value, 'data')).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }));
+    expect(() => encode(value, 'data')).toThrow(message);
+  });
+
+  test.each([
+    ['a string', 'x'.repeat(1000)],
+    ['a string that grows in UTF-8', '€'.repeat(40)],
+    ['bytes', new Uint8Array(100)],
+    ['a huge sparse array', new Array(2 ** 32 - 1)],
+    ['many small values', Array.from({ length: 100 }, () => 1)],
+  ])('%s over the bound is refused with ERR_LIMIT', (_, value) => {
+    expect(() => encode(value, 'data', 100)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT' }));
+  });
+
+  test('a value of exactly the bound is stored', () => {
+    expect(encode('x'.repeat(97), 'data', 100).length).toBe(100);
+    expect(() => encode('x'.repeat(98), 'data', 100)).toThrow('more than 100 bytes');
+  });
+});
+
+describe('hostile bytes', () => {
+  const refused = expect.objectContaining({ code: 'ERR_STORE' });
+
+  test.each([
+    ['nothing', []],
+    ['another format version', [2, 1]],
+    ['a version and nothing else', [1]],
+    ['an unknown tag', [1, 99]],
+    ['something after the end', [1, 1, 1]],
+    ['a string longer than the bytes', [1, 7, 200, 1, 65]],
+    ['a string that is not UTF-8', [1, 7, 1, 255]],
+    ['an array of 2^50 elements', [1, 13, 255, 255, 255, 255, 255, 255, 255, 1]],
+    ['an object that claims more keys than bytes', [1, 15, 2, 7, 1, 65, 1]],
+    ['a key that is a number', [1, 15, 1, 4, 2, 1]],
+    ['a key twice', [1, 15, 2, 7, 1, 65, 1, 7, 1, 65, 1]],
+    ['a varint without end', [1, 4, ...new Array(40).fill(255)]],
+    ['half a double', [1, 5, 0, 0]],
+    ['an unknown kind of view', [1, 12, 77, 0]],
+    ['odd bytes for 16-bit elements', [1, 12, 3, 1, 0]],
+    ['a hole outside an array', [1, 14]],
+  ])('%s is an ERR_STORE error', (_, bytes) => {
+    expect(() => decode(Uint8Array.from(bytes))).toThrow(refused);
+  });
+
+  test('nesting to the limit is read, one more level is refused, ten thousand do not overflow the stack', () => {
+    const nested = (levels: number) => Uint8Array.from([1, ...new Array(levels).fill([13, 1]).flat(), 1]);
+    expect(Array.isArray(decode(nested(64)))).toBe(true);
+    expect(() => decode(nested(65))).toThrow('deeper than 64 levels');
+    expect(() => decode(nested(10_000))).toThrow(refused);
+  });
+
+  test('every truncation and every flipped byte of a real value is read or refused, never anything else', () => {
+    const whole = encode(
+      Object.fromEntries(values.map(([name, value], index) => [`${index}${name}`, value])),
+    );
+    const outcomes = { read: 0, refused: 0 };
+    const attempt = (bytes: Uint8Array) => {
+      try {
+        decode(bytes);
+        outcomes.read++;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'ERR_STORE' });
+        outcomes.refused++;
+      }
+    };
+    for (let length = 0; length < whole.length; length += 7) attempt(whole.subarray(0, length));
+    for (let offset = 0; offset < whole.length; offset += 3) {
+      const damaged = Uint8Array.from(whole);
+      damaged[offset] = ((damaged[offset] ?? 0) + 1 + offset * 37) % 256;
+      attempt(damaged);
+    }
+    expect(outcomes.read).toBeGreaterThan(0);
+    expect(outcomes.refused).toBeGreaterThan(whole.length / 7 - 1);
+  });
+});
