@@ -1,0 +1,74 @@
+// What is measured: one entry more is one row more in every table.
+//
+// name     the word for --cells
+// measure  'cpu': server CPU time per message; 'memory': server RSS per connection
+// per      what 'cpu' is divided by, in words: message, delivery, connection
+// load     options of the load generator (bench/README.md lists them)
+// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix
+// targets  for libwebsockets, at most: `first` mark and `goal`. For 'cpu' a ratio to ws in the same run, for 'memory' bytes
+// settle   'memory': milliseconds between the last upgrade and the reading
+
+const Ki = 1024;
+
+const echo = (name, connections, size, targets, more = {}) => ({
+  name: `echo-${name}`,
+  measure: 'cpu',
+  per: 'message',
+  load: { mode: 'echo', connections, size, ...more.load },
+  server: { mode: 'echo', ...more.server },
+  targets,
+});
+
+const broadcast = (name, connections, senders, targets) => ({
+  name: `broadcast-${name}`,
+  measure: 'cpu',
+  per: 'delivery',
+  load: { mode: 'broadcast', connections, senders, size: 20 },
+  server: { mode: 'broadcast' },
+  targets,
+});
+
+const deep = { load: { depth: 16 } };
+const transient = { server: { transient: true } };
+const kept = { server: { keep: 100 } };
+const ascii = { load: { kind: 'ascii' } };
+const utf8 = { load: { kind: 'utf8' } };
+
+export const cells = [
+  echo('50x20', 50, 20, { first: 0.6, goal: 0.55 }),
+  echo('500x20', 500, 20, { goal: 0.46 }),
+  echo('50x1Ki', 50, Ki, { goal: 0.45 }),
+  echo('50x16Ki', 50, 16 * Ki, { first: 0.3, goal: 0.18 }),
+  echo('50x64Ki', 50, 64 * Ki, { goal: 0.115 }),
+  echo('50x20-deep16', 50, 20, { first: 0.1, goal: 0.055 }, deep),
+  echo('50x1Ki-deep16', 50, Ki, { goal: 0.075 }, deep),
+  echo('50x16Ki-transient', 50, 16 * Ki, { goal: 0.17 }, transient),
+  echo('50x64Ki-transient', 50, 64 * Ki, { goal: 0.1 }, transient),
+  echo('50x16Ki-kept100', 50, 16 * Ki, { goal: 0.18 }, kept),
+  echo('50x64Ki-kept100', 50, 64 * Ki, { goal: 0.115 }, kept),
+  echo('50x20-ascii', 50, 20, {}, ascii),
+  echo('50x1Ki-ascii', 50, Ki, {}, ascii),
+  echo('50x1Ki-utf8', 50, Ki, {}, utf8),
+  echo('50x20-unix', 50, 20, {}, { server: { unix: true } }),
+  echo('1x20', 1, 20, {}),
+  echo('1x20-spin', 1, 20, {}, { load: { spin: 1 } }),
+  broadcast('1000x20-one', 1000, 1, { goal: 0.62 }),
+  broadcast('100x20-all', 100, 100, { goal: 0.2 }),
+  {
+    name: 'connect-50',
+    measure: 'cpu',
+    per: 'connection',
+    load: { mode: 'connect', connections: 50 },
+    server: { mode: 'echo' },
+    targets: {},
+  },
+  {
+    name: 'idle-10000',
+    measure: 'memory',
+    per: 'connection',
+    load: { mode: 'idle', connections: 10000 },
+    server: { mode: 'echo' },
+    settle: 1000,
+    targets: { first: 2700, goal: 2200 },
+  },
+];

@@ -1,0 +1,89 @@
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include "accept.h"
+#include "frame.h"
+#include "measure.h"
+#include "options.h"
+#include "payload.h"
+
+#define READ_SIZE (256u << 10)
+#define RESPONSE_MAX 2048u
+#define CONTROL_MAX 125u
+
+struct load;
+
+enum conn_state { CONN_NONE, CONN_CONNECTING, CONN_UPGRADING, CONN_OPEN, CONN_CLOSING };
+
+struct conn {
+  int fd;
+  uint32_t index;
+  enum conn_state state;
+  bool wants_write, close_seen;
+  char key[KEY_SIZE];
+  char *response; /* the upgrade response so far, while it is read */
+  size_t response_length;
+  struct frame_head head;
+  bool in_payload, in_message;
+  uint64_t frame_left, message_at; /* bytes to come of the frame; bytes had of the message */
+  uint8_t control[CONTROL_MAX];
+  uint8_t *out; /* bytes out_from to out_to wait to be sent */
+  size_t out_from, out_to, out_size;
+  uint64_t began;          /* when connect was called */
+  uint64_t sent, received; /* whole messages */
+  uint64_t *sent_at;       /* ring of `depth` times */
+};
+
+/* What a mode does with a connection. Each answers false after load_fail. */
+struct work {
+  bool (*start)(struct load *load);                                                         /* traffic may begin */
+  bool (*opened)(struct load *load, struct conn *conn);                                     /* upgraded */
+  bool (*chunk)(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length); /* part of a message */
+  bool (*message)(struct load *load, struct conn *conn);                                    /* its last byte came */
+  bool (*settled)(struct load *load, struct conn *conn); /* all that one read brought was handled */
+  bool (*ended)(struct load *load, struct conn *conn);   /* closed in order, after our close frame */
+};
+
+struct load {
+  struct load_options options;
+  struct payload payload;
+  const struct work *work;
+  int epoll;
+  struct conn *conns;
+  uint32_t opening, open;
+  bool sending;       /* false: what is in flight still counts, nothing new is sent */
+  uint64_t in_flight; /* messages (connect: connections) that have yet to come back */
+  uint64_t verified;
+  uint64_t read_at; /* when the last read returned */
+  struct histogram times;
+  uint8_t *read_buffer;
+  uint64_t random;
+  struct broadcast *broadcast;
+  char failure[256];
+};
+
+/* Keeps the first failure; always false. */
+bool load_fail(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+uint64_t load_random(struct load *load);
+
+bool conn_open(struct load *load, struct conn *conn);
+void conn_close(struct load *load, struct conn *conn);
+void conn_free(struct conn *conn);
+bool conn_event(struct load *load, struct conn *conn, uint32_t events);
+
+/* Queue one masked frame; conn_flush sends what is queued. */
+bool conn_queue(struct load *load, struct conn *conn, uint8_t opcode, const uint8_t *bytes, size_t length);
+bool conn_flush(struct load *load, struct conn *conn);
+
+/* receive.c: takes the bytes that conn.c read. */
+bool receive_bytes(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length);
+
+uint8_t load_opcode(const struct load *load);
+
+extern const struct work echo_work, broadcast_work, connect_work;
+
+bool broadcast_init(struct load *load);
+void broadcast_free(struct load *load);
+
+#endif

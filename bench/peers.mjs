@@ -1,0 +1,52 @@
+// Who is measured: one entry more is one peer more.
+//
+// name         the word for --peers
+// title        as the report writes it
+// runtime      what runs the script: node, bun, deno; none for a C program
+// script       in servers/
+// packages     what it needs from the npm registry; taken from the project where it has them, else fetched
+// from         environment variable that names the folder of a peer which is not on npm
+// environment  set for its server
+// lacks        server options of cells that it cannot do
+
+export const peers = [
+  { name: 'lws', title: 'libwebsockets', runtime: 'node', script: 'lws.mjs' },
+  {
+    name: 'ws',
+    title: 'ws',
+    runtime: 'node',
+    script: 'ws.mjs',
+    packages: ['ws@8.23.0'],
+    environment: { WS_NO_BUFFER_UTIL: '1', WS_NO_UTF_8_VALIDATE: '1' },
+  },
+  {
+    name: 'wsn',
+    title: 'ws with bufferutil and utf-8-validate',
+    runtime: 'node',
+    script: 'ws.mjs',
+    packages: ['ws@8.23.0', 'bufferutil@4.1.0', 'utf-8-validate@6.0.6'],
+  },
+  { name: 'bun', title: 'Bun', runtime: 'bun', script: 'bun.mjs', packages: ['@oven/bun-linux-x64@1.2.20'] },
+  {
+    name: 'deno',
+    title: 'Deno',
+    runtime: 'deno',
+    script: 'deno.mjs',
+    packages: ['@deno/linux-x64-glibc@2.9.6'],
+  },
+  {
+    name: 'uws',
+    title: 'uWebSockets.js',
+    runtime: 'node',
+    script: 'uws.mjs',
+    from: 'UWS_PATH',
+    lacks: ['unix'],
+  },
+  { name: 'floor', title: 'raw epoll server in C', runtime: 'none', script: 'floor.c' },
+];
+
+/** Measured when --peers is not given; a peer with `from` joins them when its variable is set. */
+export const usual = ['lws', 'ws', 'floor'];
+
+/** The peers that ratios are taken to. */
+export const references = ['ws', 'floor'];
