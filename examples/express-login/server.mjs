@@ -33,7 +33,8 @@ app.post('/login', (request, response, next) => {
   request.session.regenerate((error) => {
     if (error) return next(error);
     request.session.user = user;
-    response.redirect(303, '/');
+    // Stored before the answer begins: a browser follows the redirect at its first byte.
+    request.session.save((failed) => (failed ? next(failed) : response.redirect(303, '/')));
   });
 });
 

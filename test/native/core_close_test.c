@@ -255,6 +255,7 @@ static void closeTimeout_begins_when_the_last_byte_has_left(void) {
     peer_read(p, false);
     world_pass(&w, 200);
   }
+  CHECK(out_queued(&w, handle) > 0);
   peer_read(p, true);
   CHECK_SOON(&w, out_queued(&w, handle) == 0);
   CHECK_AFTER(&w, 1000, world_told(&w, LWSN_RECORD_CLOSED) == 1);

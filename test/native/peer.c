@@ -63,6 +63,9 @@ peer *peer_open_from(world *w, const struct sockaddr *from, const struct sockadd
   if (!p) world_fatal("no memory for a peer");
   p->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (p->fd < 0) world_fatal("no socket: %s", strerror(errno));
+  /* fixed, so that what a peer that does not read takes is the same on every machine (tcp(7): it ends autotuning) */
+  int buffer = 128 * 1024;
+  setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   if (from && bind(p->fd, from, size) != 0) world_fatal("cannot bind: %s", strerror(errno));
   /* the kernel answers without the server's accept(), so this does not wait for our own loop */
   if (connect(p->fd, address, size) != 0) world_fatal("cannot connect: %s", strerror(errno));
