@@ -166,8 +166,8 @@ export class Connection<D = unknown, X = unknown> {
    *
    * - `'sent'`: accepted, and nothing is known to wait natively.
    * - `'buffered'`: accepted behind bytes that the socket refused; `writable` tells when they left.
-   * - `'dropped'`: it would exceed `maxBackpressure` under `onBackpressure: 'drop'`.
-   * - `'closed'`: not open any more, or closed right now with 1013, as it would exceed `maxBackpressure`.
+   * - `'dropped'`: with what waits already it would exceed `maxBackpressure`, under `onBackpressure: 'drop'`.
+   * - `'closed'`: not open any more, or closed right now with 1013 where it would have been dropped.
    *
    * @throws LwsError ERR_INVALID_ARGUMENT for data that is neither a string nor bytes.
    */
@@ -176,12 +176,9 @@ export class Connection<D = unknown, X = unknown> {
     if (typeof data === 'string') {
       const opcode = options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT);
       if (data.length > TEXT_COPY_MAX) return this.sendBytes(Buffer.from(data), opcode);
-      const waiting = this.crossing.queued[this.slot]!;
-      const room = this.host.maxBackpressure - waiting - this.inRing();
-      if (data.length * 3 > room && Buffer.byteLength(data) > room) return this.overflow();
-      const size = this.crossing.putText(Out.DATA | (opcode << 8), this.slot, this.generation, data);
-      this.countInRing(size);
-      return waiting === 0 ? 'sent' : 'buffered';
+      if (this.mayPass(data.length * 3) && this.isFull(Buffer.byteLength(data))) return this.overflow();
+      this.countInRing(this.crossing.putText(Out.DATA | (opcode << 8), this.slot, this.generation, data));
+      return this.accepted();
     }
     const bytes = toBytes(data);
     return this.sendBytes(bytes, options === undefined ? OPCODE_BINARY : opcodeFor(options, OPCODE_BINARY));
@@ -189,17 +186,35 @@ export class Connection<D = unknown, X = unknown> {
 
   private sendBytes(bytes: Uint8Array, opcode: number): SendResult {
     const { crossing, slot, generation } = this;
-    const waiting = crossing.queued[slot]!;
     const size = bytes.length;
-    if (waiting + this.inRing() + size > this.host.maxBackpressure) return this.overflow();
+    if (this.mayPass(size) && this.isFull(size)) return this.overflow();
     if (size <= OUT_COPY_MAX) {
       crossing.putBytes(Out.DATA | (opcode << 8), slot, generation, bytes);
       this.countInRing(size);
-      return waiting === 0 ? 'sent' : 'buffered';
+      return this.accepted();
     }
     const left = crossing.native.send(slot, generation, opcode, bytes);
     if (left < 0) return 'closed';
     return left === 0 ? 'sent' : 'buffered';
+  }
+
+  private accepted(): SendResult {
+    return this.crossing.queued[this.slot] === 0 ? 'sent' : 'buffered';
+  }
+
+  /** Whether so much more might pass maxBackpressure: cheap, and never false where it would. */
+  private mayPass(size: number): boolean {
+    return this.crossing.queued[this.slot]! + this.inRing() + size > this.host.maxBackpressure;
+  }
+
+  /**
+   * Whether so much more must be refused. Only the socket decides what waits, so
+   * the ring is flushed first; where nothing waits, a message may have any size.
+   */
+  private isFull(size: number): boolean {
+    if (this.inRing() > 0) this.crossing.flush();
+    const waiting = this.crossing.queued[this.slot]!;
+    return waiting > 0 && waiting + size > this.host.maxBackpressure;
   }
 
   private countInRing(size: number): void {
@@ -249,8 +264,7 @@ export class Connection<D = unknown, X = unknown> {
         'ERR_INVALID_ARGUMENT',
         `Expected at most 125 bytes for a ping but got ${bytes.length}`,
       );
-    const waiting = this.crossing.queued[this.slot]! + this.inRing();
-    if (waiting + bytes.length > this.host.maxBackpressure) {
+    if (this.mayPass(bytes.length) && this.isFull(bytes.length)) {
       this.overflow();
       return;
     }

@@ -75,9 +75,12 @@ export interface ServerOptions<D = unknown, X = unknown> {
   maxPayload?: number;
   /** permessage-deflate (RFC 7692), for clients that offer it. Default false. */
   perMessageDeflate?: boolean | DeflateOptions;
-  /** Most bytes that may wait for one connection. Default 16 MiB. */
+  /**
+   * Most bytes that may wait for one connection. Default 16 MiB. A message is refused when bytes wait that the socket
+   * did not take, and both together pass this; where nothing waits, one message of any size is taken.
+   */
   maxBackpressure?: number;
-  /** Over `maxBackpressure`: `'close'` with 1013 (default), or `'drop'` the message. */
+  /** Instead of passing `maxBackpressure`: `'close'` with 1013 (default), or `'drop'` the message. */
   onBackpressure?: 'close' | 'drop';
   /** Ping after so much silence. Default 30 s, 0 off. */
   pingInterval?: number;

@@ -40,7 +40,7 @@ export interface ConnectOptions<D = unknown> extends Handlers<D> {
   binaryType?: 'buffer' | 'transient';
   /** Largest message; above: 1009. Default 16 MiB. */
   maxPayload?: number;
-  /** Most bytes that may wait. Default 16 MiB. */
+  /** Most bytes that may wait; where nothing waits, one message of any size is taken. Default 16 MiB. */
   maxBackpressure?: number;
   onBackpressure?: 'close' | 'drop';
   /** Ping after so much silence. Default 30 s, 0 off. */

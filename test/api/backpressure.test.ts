@@ -128,35 +128,64 @@ describe("onBackpressure: 'close'", () => {
   });
 
   it.each([
-    ['bytes', (size: number) => Buffer.alloc(size), 10_000],
-    ['many bytes', (size: number) => Buffer.alloc(size), 1_000_000],
-    ['ASCII', (size: number) => 'x'.repeat(size), 1000],
-    ['long text', (size: number) => 'x'.repeat(size), 10_000],
-  ])('is decided to the byte: %s', async (_, make, size) => {
-    const { connection, client } = await pair({ maxBackpressure: size });
-    expect(connection.send(make(size))).toBe('sent');
-    await client.frame();
-    expect(connection.send(make(size + 1))).toBe('closed');
-    expect(readClose(await client.frame()).code).toBe(1013);
+    ['bytes', (size: number) => Buffer.alloc(size)],
+    ['ASCII', (size: number) => 'x'.repeat(size)],
+    ['text of three bytes a character', (size: number) => '€'.repeat(size / 3)],
+  ])('is decided to the byte behind what waits: %s', async (_, make) => {
+    for (const size of [3, 999, 4095, 4098, 999_999]) {
+      const [fits, passes] = await Promise.all(
+        [size, size - 3].map(async (room) => {
+          const { connection, client } = await pair({ maxBackpressure: 2 ** 30 });
+          client.pause();
+          fill(connection);
+          Object.assign(connection.host, { maxBackpressure: connection.bufferedAmount + room });
+          return connection.send(make(size));
+        }),
+      );
+      expect([size, fits, passes]).toEqual([size, 'buffered', 'closed']);
+    }
   });
 
-  it('is decided at 16 MiB by default', async () => {
-    const { connection } = await pair();
-    expect(connection.send(Buffer.alloc(16 * MIB + 1))).toBe('closed');
-    const { connection: other } = await pair();
-    expect(other.send(Buffer.alloc(16 * MIB))).not.toBe('closed');
-  });
-
-  it('counts bytes and not characters', async () => {
+  it.each([
+    ['many bytes', Buffer.alloc(100_000)],
+    ['few bytes', Buffer.alloc(1001)],
+    ['short text', 'x'.repeat(1001)],
+    ['long text', '€'.repeat(50_000)],
+  ])('never comes where nothing waits, whatever the size: %s', async (_, data) => {
     const { connection, client } = await pair({ maxBackpressure: 1000 });
-    expect(connection.send('€'.repeat(333))).toBe('sent');
-    await client.frame();
-    expect(connection.send('€'.repeat(334))).toBe('closed');
+    for (let i = 0; i < 3; i++) {
+      expect(connection.send(data)).toBe('sent');
+      expect((await client.frame()).payload.length).toBe(Buffer.byteLength(data));
+    }
   });
 
-  it('counts what waits in the ring', async () => {
-    const { connection } = await pair({ maxBackpressure: 1000 });
-    expect([1, 2, 3].map(() => connection.send('x'.repeat(400)))).toEqual(['sent', 'sent', 'closed']);
+  it('never comes for what only waits for the end of the turn', async () => {
+    const { connection, client } = await pair({ maxBackpressure: 1000 });
+    const sizes = [1, 400, 400, 400, 5000, 1, 1000, 1001];
+    expect(sizes.map((size) => connection.send('x'.repeat(size)))).toEqual(sizes.map(() => 'sent'));
+    for (let i = 0; i < 20; i++) connection.ping('x'.repeat(100));
+    const frames = await client.frames(sizes.length + 20);
+    expect(frames.map((frame) => frame.payload.length)).toEqual([...sizes, ...Array(20).fill(100)]);
+  });
+
+  it('comes after one message of any size to a peer that reads none of it', async () => {
+    const { connection, client } = await pair();
+    client.pause();
+    expect(connection.send(Buffer.alloc(40 * MIB))).toBe('buffered');
+    expect(connection.send(Buffer.alloc(0))).toBe('closed');
+    client.resume();
+    expect((await client.frame()).payload.length).toBe(40 * MIB);
+    expect(readClose(await client.frame())).toEqual({ code: 1013, reason: 'maxBackpressure exceeded' });
+  });
+
+  it('does not hinder the echo of the largest message with default options', async () => {
+    const { open } = await startServer({ message: (c, data) => void c.send(data) });
+    const client = await open();
+    const largest = Buffer.alloc(16 * MIB, 'largest ');
+    for (let i = 0; i < 3; i++) {
+      client.send({ opcode: Opcode.BINARY, payload: largest });
+      expect((await client.frame()).payload.equals(largest)).toBe(true);
+    }
   });
 
   it('counts pings', async () => {
