@@ -3,6 +3,10 @@ if(NOT CMAKE_JS_INC)
   message(FATAL_ERROR "CMAKE_JS_INC is not set; build with: node scripts/build.mjs")
 endif()
 
+if(NOT LWSN_VERSION)
+  message(FATAL_ERROR "LWSN_VERSION is not set; build with: node scripts/build.mjs")
+endif()
+
 file(GLOB binding_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/binding/*.cc")
 if(NOT binding_sources)
   message(FATAL_ERROR "native/binding holds no C++ sources")
@@ -16,6 +20,7 @@ target_compile_definitions(addon PRIVATE
   NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS
   NODE_ADDON_API_DISABLE_DEPRECATED
   NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
+  LWSN_VERSION="${LWSN_VERSION}"
   NDEBUG)
 target_compile_options(addon PRIVATE -O3 -Wall -Wextra -Werror -Wno-unused-parameter -fno-exceptions
   ${LWSN_FLAG_LIST})

@@ -1,39 +1,63 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LwsError } from './errors.js';
+import { type Attempt, explain, type Platform, prebuildName, runningPlatform } from './platform.js';
+import { version } from './version.js';
 
-const here = dirname(fileURLToPath(import.meta.url));
-
-/** The folder of this package: the nearest one above with our package.json. */
+/** The folder of this package: the nearest one above with our package.json; in a bundle, the bundle's. */
 function packageRoot(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
   for (let folder = here; ; folder = dirname(folder)) {
-    const manifest = join(folder, 'package.json');
-    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === 'libwebsockets')
-      return folder;
+    if (isOurs(join(folder, 'package.json'))) return folder;
     if (dirname(folder) === folder) return here;
   }
 }
 
-/** glibc's version as the running Node reports it; undefined on musl and elsewhere. */
-function glibcVersion(): string | undefined {
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return report?.header?.glibcVersionRuntime;
+function isOurs(manifest: string): boolean {
+  try {
+    return JSON.parse(readFileSync(manifest, 'utf8')).name === 'libwebsockets';
+  } catch {
+    return false;
+  }
 }
 
-function candidates(root: string): string[] {
+/** The files to try, the first that loads wins; what was named explicitly is the only one. */
+function candidates(root: string, platform: Platform): string[] {
   const override = process.env.LIBWEBSOCKETS_BINARY;
-  if (override) return [override];
-  const libc = process.platform === 'linux' && glibcVersion() === undefined ? '-musl' : '';
+  if (override) return [resolve(override)];
   return [
     join(root, 'build', 'Release', 'lws.node'),
-    join(root, 'prebuilds', `${process.platform}-${process.arch}${libc}.node`),
+    join(root, 'prebuilds', `${prebuildName(platform)}.node`),
   ];
 }
 
-function refuseForeignRuntimes(): void {
-  const foreign = process.versions.bun ? 'Bun' : process.versions.electron ? 'Electron' : undefined;
+function available(root: string): string[] {
+  try {
+    return readdirSync(join(root, 'prebuilds'))
+      .filter((name) => name.endsWith('.node'))
+      .map((name) => name.slice(0, -'.node'.length))
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+/** The binary's exports, or the reason why it is not to be had. */
+function load(file: string): { exports: unknown } | { problem: string } {
+  if (!existsSync(file)) return { problem: 'not there' };
+  const module = { exports: {} as { version?: unknown } };
+  try {
+    process.dlopen(module, file);
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+  // The two sides agree on a memory layout that differs between versions.
+  if (module.exports.version === version) return module;
+  return { problem: `is of version ${module.exports.version ?? 'unknown'}, this package of ${version}` };
+}
+
+function refuseForeignRuntimes({ foreign }: Platform): void {
   if (!foreign) return;
   throw new LwsError(
     'ERR_LOAD',
@@ -48,25 +72,14 @@ function refuseForeignRuntimes(): void {
  * @throws LwsError ERR_LOAD with everything that was tried and what to do.
  */
 export function loadNative(): unknown {
-  refuseForeignRuntimes();
-  const require = createRequire(import.meta.url);
-  const tried: string[] = [];
-  for (const file of candidates(packageRoot())) {
-    if (!existsSync(file)) {
-      tried.push(`  ${file}: not there`);
-      continue;
-    }
-    try {
-      return require(file);
-    } catch (error) {
-      tried.push(`  ${file}: ${(error as Error).message}`);
-    }
+  const platform = runningPlatform();
+  refuseForeignRuntimes(platform);
+  const root = packageRoot();
+  const attempts: Attempt[] = [];
+  for (const file of candidates(root, platform)) {
+    const result = load(file);
+    if ('exports' in result) return result.exports;
+    attempts.push({ file, problem: result.problem });
   }
-  const libc = glibcVersion();
-  const platform = `${process.platform}-${process.arch}${libc ? ` with glibc ${libc}` : ''}`;
-  throw new LwsError(
-    'ERR_LOAD',
-    `No native binary of libwebsockets could be loaded on ${platform}, Node ${process.version}.\nTried:\n${tried.join('\n')}\n` +
-      'In a checkout, build it with: npm run build',
-  );
+  throw new LwsError('ERR_LOAD', explain(platform, attempts, available(root)));
 }

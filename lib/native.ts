@@ -87,6 +87,8 @@ export interface Native {
   tlsInfo(slot: number, generation: number): NativeTlsInfo | undefined;
   createMemory(size: number): ArrayBuffer;
   detachMemory(buffer: ArrayBuffer): void;
+  /** The package that it was built for. */
+  readonly version: string;
   readonly lwsVersion: string;
 }
 

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { prepareSources } from './fetch-lws.mjs';
 import { withBuildLock } from './tools/lock.mjs';
 import { nodeInclude } from './tools/node-dev.mjs';
@@ -24,17 +24,9 @@ export const addon = join(build, 'Release', 'lws.node');
 /** Builds what is out of date and returns the addon's path. */
 export async function buildNative() {
   need('build');
-  const include = nodeInclude();
   return withBuildLock(async () => {
     const before = changedAt(addon);
-    const sources = await prepareSources();
-    configure({
-      LWSN_LWS_SOURCE: sources,
-      LWSN_NODE_INCLUDE: include,
-      LWSN_JOBS: String(availableParallelism()),
-    });
-    cmakeJs(['build', '--parallel', String(availableParallelism())]);
-    removeOthers(basename(sources));
+    await compile(build);
     if (changedAt(addon) !== before) {
       check();
       console.log('built build/Release/lws.node');
@@ -43,19 +35,45 @@ export async function buildNative() {
   });
 }
 
+/** Compiles the addon in `folder`, with further CMake settings, for `arch`; the caller holds the lock. */
+export async function compile(folder, settings = {}, arch = process.arch) {
+  const sources = await prepareSources();
+  const jobs = String(availableParallelism());
+  const all = {
+    LWSN_LWS_SOURCE: sources,
+    LWSN_NODE_INCLUDE: nodeInclude(),
+    LWSN_VERSION: packageVersion(),
+    LWSN_JOBS: jobs,
+    ...settings,
+  };
+  configure(folder, all, arch);
+  cmakeJs(['build', '--out', folder, '--parallel', jobs]);
+  removeOthers(folder, basename(sources));
+}
+
+/** The version that every binary carries; the loader refuses one of another. */
+function packageVersion() {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const stated = /version = '([^']+)'/.exec(readFileSync(join(root, 'lib', 'version.ts'), 'utf8'))?.[1];
+  if (stated !== version)
+    throw new Failure(`package.json is of version ${version}, lib/version.ts says ${stated}`);
+  return version;
+}
+
 /** Configures only when the settings changed: CMake itself notices new and edited files. */
-function configure(settings) {
-  const stamp = join(build, 'configured');
+function configure(folder, settings, arch) {
+  const stamp = join(folder, 'configured');
   const key = createHash('sha256')
-    .update(JSON.stringify([realpathSync(root), settings, process.version]))
+    .update(JSON.stringify([realpathSync(root), settings, arch, process.version]))
     .digest('hex');
-  const cache = join(build, 'CMakeCache.txt');
+  const cache = join(folder, 'CMakeCache.txt');
   if (existsSync(cache) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
-  console.log('configuring the native build; the first one takes about half a minute');
+  console.log(`configuring ${relative(root, folder)}; the first build takes about half a minute`);
   // A cache from another place or generator would be refused.
   for (const name of ['CMakeCache.txt', 'CMakeFiles'])
-    rmSync(join(build, name), { recursive: true, force: true });
-  cmakeJs(['configure', ...Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`)]);
+    rmSync(join(folder, name), { recursive: true, force: true });
+  const definitions = Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`);
+  cmakeJs(['configure', '--out', folder, '--arch', arch, ...definitions]);
   writeFileSync(stamp, key);
 }
 
@@ -75,10 +93,10 @@ function cmakeJs(args) {
 }
 
 /** Builds of sources that are no longer used. */
-function removeOthers(key) {
-  for (const name of readdirSync(build)) {
+function removeOthers(folder, key) {
+  for (const name of readdirSync(folder)) {
     if (/^lws-[0-9a-f]{12}$/.test(name) && name !== `lws-${key}`)
-      rmSync(join(build, name), { recursive: true });
+      rmSync(join(folder, name), { recursive: true });
   }
 }
 

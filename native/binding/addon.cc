@@ -40,6 +40,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterMemory(environment, exports);
   RegisterTls(environment, exports);
   RegisterAdoption(environment, exports);
+  exports.Set("version", Napi::String::New(env, LWSN_VERSION));
   exports.Set("lwsVersion", Napi::String::New(env, lws_get_library_version()));
   return exports;
 }

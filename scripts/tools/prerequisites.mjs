@@ -15,8 +15,13 @@ const groups = {
     { name: 'make or ninja', debian: 'make', found: () => inPath('make') || inPath('ninja') },
     program('git'),
     program('tar'),
-    program('nm', 'binutils'),
+    program('readelf', 'binutils'),
     header('stdio.h', 'libc6-dev'),
+  ],
+  // Binaries for the other architecture, and running them.
+  cross: [
+    program('aarch64-linux-gnu-g++', 'g++-aarch64-linux-gnu'),
+    program('qemu-aarch64-static', 'qemu-user-static'),
   ],
   test: [header('uv.h', 'libuv1-dev'), header('openssl/ssl.h', 'libssl-dev'), header('zlib.h', 'zlib1g-dev')],
   sanitize: [program('valgrind')],
