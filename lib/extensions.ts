@@ -7,7 +7,8 @@ export interface Extension {
 }
 
 const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
-const QUOTED = /"((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*)"/y;
+/* a quoted value must be a token once it is unescaped (RFC 6455 9.1) */
+const QUOTED = /"((?:\\?[!#$%&'*+\-.^_`|~0-9A-Za-z])+)"/y;
 const SPACE = /[ \t]*/y;
 
 /** Walks a header value. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "http_lists.h"
+
 /* ---- characters and lists ---- */
 
 /* tchar of RFC 9110 §5.6.2, one bit per ASCII character. */
@@ -143,6 +145,9 @@ static void keep_first(lwsn_slice *field, unsigned *count, lwsn_slice value) {
   if ((*count)++ == 0) *field = value;
 }
 
+/* Fields of one name are one list (RFC 9110 §5.3): together they need an element, and one bad part spoils all. */
+static void add_elements(int *total, int count) { *total = *total < 0 || count < 0 ? -1 : *total + count; }
+
 static int take_expect(parse *s, lwsn_slice value) {
   if (!equals(value, "100-continue")) return refuse(s, 417, "The only expectation supported is 100-continue.");
   s->out->expect_continue = s->out->minor == 1; /* to be ignored in 1.0 (RFC 9110 §10.1.1) */
@@ -177,10 +182,13 @@ static int take_field(parse *s, lwsn_slice name, lwsn_slice value) {
     keep_first(&out->ws_key, &out->ws_key_count, value);
   else if (equals(name, "sec-websocket-version"))
     keep_first(&out->ws_version, &out->ws_version_count, value);
-  else if (equals(name, "sec-websocket-protocol"))
+  else if (equals(name, "sec-websocket-protocol")) {
     keep_first(&out->ws_protocol, &out->ws_protocol_count, value);
-  else if (equals(name, "sec-websocket-extensions"))
+    add_elements(&out->protocols, lwsn_http_count_tokens(value));
+  } else if (equals(name, "sec-websocket-extensions")) {
     keep_first(&out->ws_extensions, &out->ws_extensions_count, value);
+    add_elements(&out->extensions, lwsn_http_count_extensions(value));
+  }
   return 0;
 }
 
@@ -313,5 +321,9 @@ int lwsn_http_upgrade_check(const lwsn_http_head *h, const char **why) {
   if (h->ws_key_count == 0) return answer(why, 400, "Sec-WebSocket-Key is missing.");
   if (h->ws_key_count > 1) return answer(why, 400, "Sec-WebSocket-Key is given more than once.");
   if (!is_key(h->ws_key)) return answer(why, 400, "Sec-WebSocket-Key is not the base64 of 16 bytes.");
+  if (h->ws_protocol_count > 0 && h->protocols < 1)
+    return answer(why, 400, "Sec-WebSocket-Protocol is not a list of tokens.");
+  if (h->ws_extensions_count > 0 && h->extensions < 1)
+    return answer(why, 400, "Sec-WebSocket-Extensions is not a list of extensions.");
   return answer(why, 0, NULL);
 }

@@ -32,7 +32,8 @@ typedef struct lwsn_http_head {
   bool connection_upgrade; /* Connection lists "upgrade", in any case */
   lwsn_slice host, origin, ws_key, ws_version, ws_protocol, ws_extensions;
   unsigned ws_key_count, ws_version_count, ws_protocol_count, ws_extensions_count;
-  unsigned header_count; /* of all fields */
+  int protocols, extensions; /* elements in all fields of Sec-WebSocket-Protocol, -Extensions; -1: malformed */
+  unsigned header_count;     /* of all fields */
 } lwsn_http_head;
 
 /*
@@ -62,7 +63,8 @@ int lwsn_http_head_parse(const char *p, size_t n, lwsn_http_head *out, const cha
  *   405 the method is not GET
  *   426 Sec-WebSocket-Version missing or not 13 (to be answered with Sec-WebSocket-Version: 13)
  *   400 HTTP/1.0, no Connection: upgrade, a body announced, Sec-WebSocket-Version doubled, Sec-WebSocket-Key
- *       missing, doubled or not the base64 of 16 bytes
+ *       missing, doubled or not the base64 of 16 bytes; Sec-WebSocket-Protocol or -Extensions that is empty or
+ *       not a list of its grammar (§4.1, §9.1)
  */
 int lwsn_http_upgrade_check(const lwsn_http_head *h, const char **why);
 

@@ -195,7 +195,10 @@ const verdicts: [answer: string, options: boolean | DeflateOptions, wrong: RegEx
   [`${plain}; server_max_window_bits`, true, /not valid/],
   [`${plain}; ${NO_CLIENT}`, true, /not valid/],
   [`${plain}; unknown`, true, /not valid/],
-  ['permessage-deflate; =', true, /malformed/],
+  ...['permessage-deflate; =', 'permessage-deflate;', 'a b', 'a; b=""', 'a; b="c d"', 'a; b="c'].map(
+    (answer): (typeof verdicts)[number] => [answer, true, /malformed/],
+  ),
+  [`${plain}; server_max_window_bits="1\\0"`, true, undefined],
   ['', true, /not offered/],
 ];
 

@@ -9,6 +9,9 @@
 #define VERSION "Sec-WebSocket-Version: 13\r\n"
 #define UPGRADE "Upgrade: websocket\r\n"
 #define CONNECTION "Connection: Upgrade\r\n"
+#define VALID GET UPGRADE CONNECTION KEY VERSION
+#define EXTENSIONS VALID "Sec-WebSocket-Extensions:"
+#define PROTOCOL VALID "Sec-WebSocket-Protocol:"
 
 static const struct {
   const char *name;
@@ -45,6 +48,44 @@ static const struct {
     {"key of base64url", 400, GET UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j_-==\r\n\r\n"},
     {"key with SP", 400, GET UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhlIHNhbXBs SBub25jZQ==\r\n\r\n"},
     {"key with = inside", 400, GET UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhlIHNhbXB=ZSBub25jZQ==\r\n\r\n"},
+    {"an extension", 0, EXTENSIONS " permessage-deflate\r\n\r\n"},
+    {"extensions with parameters", 0, EXTENSIONS "a; b; c=d; e=\"f\", g;h=1\r\n\r\n"},
+    {"empty elements among extensions", 0, EXTENSIONS " ,, a , ,b,\r\n\r\n"},
+    {"blanks around everything", 0, EXTENSIONS "\ta ; b = c\t; d = \"e\" , f \r\n\r\n"},
+    {"an escaped value", 0, EXTENSIONS " a; b=\"c\\de\"\r\n\r\n"},
+    {"an unknown extension beside an empty field", 0, EXTENSIONS "\r\nSec-WebSocket-Extensions: a\r\n\r\n"},
+    {"a protocol", 0, PROTOCOL " chat\r\n\r\n"},
+    {"protocols", 0, PROTOCOL "chat,  superchat ,,x\r\n\r\n"},
+    {"protocols in two fields", 0, PROTOCOL " a\r\nSec-WebSocket-Protocol: b\r\n\r\n"},
+    {"an empty field of extensions", 400, EXTENSIONS "\r\n\r\n"},
+    {"only commas for extensions", 400, EXTENSIONS " ,,\r\n\r\n"},
+    {"a parameter without extension", 400, EXTENSIONS "; a\r\n\r\n"},
+    {"an empty parameter", 400, EXTENSIONS " a;\r\n\r\n"},
+    {"an empty parameter before another", 400, EXTENSIONS " a;; b\r\n\r\n"},
+    {"a parameter without name", 400, EXTENSIONS " a; =b\r\n\r\n"},
+    {"an empty value", 400, EXTENSIONS " a; b=\r\n\r\n"},
+    {"an empty quoted value", 400, EXTENSIONS " a; b=\"\"\r\n\r\n"},
+    {"a quoted value with a blank", 400, EXTENSIONS " a; b=\"c d\"\r\n\r\n"},
+    {"a quoted value with a comma", 400, EXTENSIONS " a; b=\"c,d\"\r\n\r\n"},
+    {"a quoted value with an escaped quote", 400, EXTENSIONS " a; b=\"c\\\"d\"\r\n\r\n"},
+    {"a quote that does not end", 400, EXTENSIONS " a; b=\"c\r\n\r\n"},
+    {"an escape that does not end", 400, EXTENSIONS " a; b=\"c\\\r\n\r\n"},
+    {"a quoted name", 400, EXTENSIONS " \"a\"\r\n\r\n"},
+    {"a quoted parameter", 400, EXTENSIONS " a; \"b\"\r\n\r\n"},
+    {"two extensions without comma", 400, EXTENSIONS " a b\r\n\r\n"},
+    {"two values", 400, EXTENSIONS " a; b=c=d\r\n\r\n"},
+    {"text behind a quoted value", 400, EXTENSIONS " a; b=\"c\"d\r\n\r\n"},
+    {"an extension with a slash", 400, EXTENSIONS " a/b\r\n\r\n"},
+    {"an extension above ASCII", 400, EXTENSIONS " \xc3\xbc\r\n\r\n"},
+    {"a bad field behind a good one", 400, EXTENSIONS " a\r\nSec-WebSocket-Extensions: ;\r\n\r\n"},
+    {"a bad field before a good one", 400, EXTENSIONS " ;\r\nSec-WebSocket-Extensions: a\r\n\r\n"},
+    {"an empty field of protocols", 400, PROTOCOL "\r\n\r\n"},
+    {"only commas for protocols", 400, PROTOCOL " , \r\n\r\n"},
+    {"a protocol with a blank", 400, PROTOCOL " a b\r\n\r\n"},
+    {"a quoted protocol", 400, PROTOCOL " \"a\"\r\n\r\n"},
+    {"a protocol with a slash", 400, PROTOCOL " a/b\r\n\r\n"},
+    {"a protocol with a parameter", 400, PROTOCOL " a;b\r\n\r\n"},
+    {"a bad protocol behind a good one", 400, PROTOCOL " a\r\nSec-WebSocket-Protocol: @\r\n\r\n"},
 };
 
 static void checks_the_upgrade(void) {

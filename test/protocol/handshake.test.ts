@@ -54,10 +54,12 @@ const accepted: [what: string, request: string][] = [
   ['Content-Length: 0', handshakeText({ headers: { 'Content-Length': '0' } })],
   ['an Origin', handshakeText({ headers: { Origin: 'https://example.com' } })],
   ['the origin "null"', handshakeText({ headers: { Origin: 'null' } })],
-  [
-    'extensions nobody knows',
-    handshakeText({ headers: { 'Sec-WebSocket-Extensions': 'x-future; a="b, c"; d' } }),
-  ],
+  ...['x-future; a="b"; d', 'a, b;c=d, a', ',a,', 'permessage-deflate; nobody=knows'].map(
+    (value): [string, string] => [
+      `the extensions "${value}"`,
+      handshakeText({ headers: { 'Sec-WebSocket-Extensions': value } }),
+    ],
+  ),
   [
     'a list of versions for one server alone',
     handshakeText({ headers: { 'Sec-WebSocket-Version': ' 13 ' } }),
@@ -129,6 +131,26 @@ const refused: [what: string, status: number, says: RegExp, request: string][] =
     400,
     /Key/,
     handshakeText(having('Sec-WebSocket-Key', value!)),
+  ]),
+  ...['', ',', ';a', 'a;', 'a; b=', 'a; b=""', 'a; b="c, d"', 'a; b="c', 'a b', '"a"', 'a; b=c=d'].map(
+    (value): [string, number, RegExp, string] => [
+      `the malformed extensions "${value}" (9.1)`,
+      400,
+      /Extensions/,
+      handshakeText(having('Sec-WebSocket-Extensions', value)),
+    ],
+  ),
+  [
+    'malformed extensions in a second field',
+    400,
+    /Extensions/,
+    handshakeText(having('Sec-WebSocket-Extensions', 'permessage-deflate', '=')),
+  ],
+  ...['', ',', 'a b', '"a"', 'a/b', 'a;b', 'a, @'].map((value): [string, number, RegExp, string] => [
+    `the malformed subprotocols "${value}" (4.1)`,
+    400,
+    /Protocol/,
+    handshakeText(having('Sec-WebSocket-Protocol', value)),
   ]),
   ['two Origins', 400, /Origin/, handshakeText(having('Origin', 'http://a', 'http://b'))],
   ['a body', 400, /body/, `${handshakeText(having('Content-Length', '5'))}hello`],
