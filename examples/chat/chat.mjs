@@ -1,30 +1,40 @@
-import { protocol } from 'libwebsockets';
 import { limits, Refusal, readCommand, readName, readReference, readRoom, readText } from './protocol.mjs';
 import { createBucket } from './rate.mjs';
 import { createRooms } from './rooms.mjs';
+import { keep } from './sessions.mjs';
 
 /** Changes within this time are told together. */
 const LIST_DELAY = 200;
 
 /**
- * What a chat connection carries in `connection.data`.
+ * What a chat connection carries in `connection.data`, for as long as it lives. What outlives it is in its session.
  *
  * @typedef {object} ChatUser
+ * @property {string} person who this is to others, out of the session
  * @property {string | undefined} name
  * @property {string | undefined} room
  * @property {ReturnType<typeof createBucket>} messages what it may still send
  * @property {ReturnType<typeof createBucket>} patience how often it may still be refused
+ *
+ * @typedef {import('./rooms.mjs').ChatConnection} ChatConnection
+ * @typedef {import('./sessions.mjs').ChatSession} ChatSession
  */
 
 /** @returns {ChatUser} */
 export function newUser() {
-  return { name: undefined, room: undefined, messages: createBucket(4, 10), patience: createBucket(0.5, 20) };
+  return {
+    person: '',
+    name: undefined,
+    room: undefined,
+    messages: createBucket(4, 10),
+    patience: createBucket(0.5, 20),
+  };
 }
 
-/** The handlers of the subprotocol `chat`. */
+/** The handlers of the subprotocol `chat`. Each gets the session of its connection. */
 export function chatProtocol() {
   const rooms = createRooms();
-  /** @type {Set<import('./rooms.mjs').ChatConnection>} */
+  /** @type {Set<ChatConnection>} */
   const everyone = new Set();
   let listed = '';
   let listing = false;
@@ -42,16 +52,24 @@ export function chatProtocol() {
     listing = true;
   }
 
-  /** @type {Record<string, (connection: import('./rooms.mjs').ChatConnection, command: any) => void>} */
+  /** @type {Record<string, (connection: ChatConnection, command: any, session: ChatSession) => void>} */
   const commands = {
-    join(connection, command) {
+    join(connection, command, session) {
       const welcome = rooms.join(connection, readName(command.name), readRoom(command.room));
       connection.send(JSON.stringify(welcome));
       listChanged();
+      keep(session, { name: welcome.you.name, room: welcome.room });
     },
-    leave(connection) {
+    leave(connection, _command, session) {
       rooms.leave(connection);
       listChanged();
+      keep(session, { room: undefined });
+    },
+    logout(connection, _command, session) {
+      // This closes the connection as well.
+      session.end(1000, 'logged out').catch(() => {
+        refuse(connection, new Refusal('store', 'Logging out is not possible right now; please try again.'));
+      });
     },
     say(connection, command) {
       rooms.say(connection, readText(command.text), readReference(command.reference));
@@ -61,37 +79,53 @@ export function chatProtocol() {
     },
   };
 
-  /** Tells the person why not, and loses patience with a peer that does not stop. */
-  function refuse(connection, refusal, reference) {
-    const { code, message } = refusal;
+  /** Does what was asked, or tells the person why not. */
+  function obey(connection, command, session) {
+    try {
+      if (!Object.hasOwn(commands, command.type)) throw new Refusal('invalid', 'No such command.');
+      commands[command.type](connection, command, session);
+    } catch (error) {
+      refuse(connection, error, readReference(command.reference));
+    }
+  }
+
+  /** Loses patience with a peer that does not stop. */
+  function refuse(connection, error, reference) {
+    if (!(error instanceof Refusal)) throw error;
+    const { code, message } = error;
     connection.send(JSON.stringify({ type: 'refused', code, message, reference }));
     if (!connection.data.patience.take()) connection.close(1008, 'Too many messages were refused.');
   }
 
-  return protocol({
-    open(connection) {
+  return {
+    /** @param {ChatConnection} connection @param {ChatSession} session */
+    open(connection, session) {
+      const { person, name, room } = session.attributes;
+      const { id, resumed } = session;
+      connection.data.person = person;
       everyone.add(connection);
-      connection.send(JSON.stringify({ type: 'hello', limits, rooms: rooms.list() }));
+      const hello = { type: 'hello', limits, rooms: rooms.list(), session: { id, resumed }, name, room };
+      connection.send(JSON.stringify(hello));
+      if (room !== undefined) obey(connection, { type: 'join', name, room }, session);
     },
-    message(connection, data) {
+    /** @param {ChatConnection} connection @param {string | Buffer} data @param {ChatSession} session */
+    message(connection, data, session) {
       let command;
       try {
         command = readCommand(data);
-        if (!connection.data.messages.take()) {
-          if (command.type === 'typing') return;
-          throw new Refusal('rate', 'That is too fast; please wait a moment.');
-        }
-        if (!Object.hasOwn(commands, command.type)) throw new Refusal('invalid', 'No such command.');
-        commands[command.type](connection, command);
       } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        refuse(connection, error, readReference(command?.reference));
+        return refuse(connection, error);
       }
+      if (connection.data.messages.take()) return obey(connection, command, session);
+      if (command.type === 'typing') return;
+      const refusal = new Refusal('rate', 'That is too fast; please wait a moment.');
+      refuse(connection, refusal, readReference(command.reference));
     },
+    /** @param {ChatConnection} connection */
     close(connection) {
       everyone.delete(connection);
       rooms.leave(connection);
       listChanged();
     },
-  });
+  };
 }

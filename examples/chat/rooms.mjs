@@ -15,7 +15,7 @@ const LISTED_MAX = 20;
 
 /** @param {ChatConnection} connection @returns {Person} */
 function personOf(connection) {
-  return { id: connection.id, name: connection.data.name ?? '' };
+  return { id: connection.data.person, name: connection.data.name ?? '' };
 }
 
 /** @param {Room} room @param {object} message @param {ChatConnection} [except] */
@@ -25,10 +25,10 @@ function tell(room, message, except) {
 }
 
 /** Two people of one name could not be told apart: the second one gets a number. */
-function freeName(room, wanted, self) {
+function freeName(room, wanted) {
   const key = (name) => name.normalize('NFKC').toLowerCase();
   const taken = new Set();
-  for (const member of room.members) if (member !== self) taken.add(key(member.data.name));
+  for (const member of room.members) taken.add(key(member.data.name));
   let name = wanted;
   for (let number = 2; taken.has(key(name)); number++) {
     const suffix = ` ${number}`;
@@ -82,19 +82,32 @@ export function createRooms() {
     rooms.set(room.name, room);
   }
 
+  /** The connection by which somebody is in a room. @param {Room} room @param {string} person */
+  function memberOf(room, person) {
+    return [...room.members].find(({ data }) => data.person === person);
+  }
+
   return {
     leave,
 
     /** @param {ChatConnection} connection @param {string} name @param {string} roomName */
     join(connection, name, roomName) {
       const room = find(roomName);
-      if (room.members.size >= PEOPLE_MAX && !room.members.has(connection))
+      const { person } = connection.data;
+      if (room.members.size >= PEOPLE_MAX && memberOf(room, person) === undefined)
         throw new Refusal('room', `#${roomName} is full; ${PEOPLE_MAX} people are there.`);
       leave(connection);
-      connection.data.name = freeName(room, name, connection);
+      // Still there when a session moves: its earlier connection, about to end. The person stays, so nobody is told.
+      const earlier = memberOf(room, person);
+      if (earlier !== undefined) {
+        room.members.delete(earlier);
+        earlier.data.room = undefined;
+      }
+      connection.data.name = freeName(room, name);
       connection.data.room = roomName;
       room.members.add(connection);
-      tell(room, { type: 'joined', person: personOf(connection) }, connection);
+      if (earlier?.data.name !== connection.data.name)
+        tell(room, { type: 'joined', person: personOf(connection) }, connection);
       return {
         type: 'welcome',
         room: roomName,
@@ -117,7 +130,7 @@ export function createRooms() {
 
     /** @param {ChatConnection} connection */
     typing(connection) {
-      tell(roomOf(connection), { type: 'typing', id: connection.id }, connection);
+      tell(roomOf(connection), { type: 'typing', id: connection.data.person }, connection);
     },
 
     /** The rooms with people in them, the fullest first. */

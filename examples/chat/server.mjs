@@ -1,15 +1,18 @@
-// The chat: static files, two subprotocols and a graceful end. README.md says what to expect.
+// The chat: static files, two subprotocols, sessions and a graceful end. README.md says what to expect.
 import { fileURLToPath } from 'node:url';
 import { createServer } from 'libwebsockets';
 import { chatProtocol, newUser } from './chat.mjs';
 import { maxPayload } from './protocol.mjs';
+import { identify, openSessions } from './sessions.mjs';
 import { statsProtocol } from './stats.mjs';
 
 const host = process.env.HOST || '127.0.0.1';
 const port = readPort(process.env.PORT);
+const ttl = readMinutes(process.env.SESSION_MINUTES) * 60_000;
+const sessions = await openSessions({ ttl, redisUrl: process.env.REDIS_URL });
 const stats = statsProtocol(() => server.stats());
 
-const server = createServer({
+const { protocols, ...options } = sessions.serve({
   host,
   port,
   files: { '/': fileURLToPath(new URL('./public', import.meta.url)) },
@@ -19,7 +22,8 @@ const server = createServer({
       return { status: 403, body: 'Only pages of this server may connect.\n' };
     return { data: newUser() };
   },
-  protocols: { chat: chatProtocol(), stats: stats.protocol },
+  identify,
+  protocols: { chat: chatProtocol() },
   error(error) {
     console.error(error.cause ?? error);
   },
@@ -27,6 +31,8 @@ const server = createServer({
   maxBackpressure: 1024 * 1024,
   maxConnections: 1000,
 });
+// Who only watches the figures needs no session.
+const server = createServer({ ...options, protocols: { ...protocols, stats: stats.protocol } });
 
 try {
   const address = await server.listen();
@@ -43,6 +49,7 @@ async function end() {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   stats.stop();
   const { closed } = await server.close({ timeout: 2000 });
+  await sessions.close();
   console.log(`The chat has ended; connections closed: ${closed}`);
 }
 
@@ -58,6 +65,12 @@ function isOwnPage(origin, ownHost) {
 function readPort(text = '8080') {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
   return fail(`Expected a port from 0 to 65535 in PORT but got "${text}"`);
+}
+
+function readMinutes(text = '60') {
+  const minutes = Number(text);
+  if (minutes >= 0.005 && minutes <= 1_000_000) return minutes;
+  return fail(`Expected from 0.005 to 1000000 minutes in SESSION_MINUTES but got "${text}"`);
 }
 
 /** @returns {never} */

@@ -1,6 +1,7 @@
 // The page's part of the chat: what to send, and what to make of what comes.
 import { showFigures } from './figures.js';
 import { openLink } from './link.js';
+import * as session from './session.js';
 import {
   clearLog,
   isShown,
@@ -30,13 +31,14 @@ let typedAt = Number.NEGATIVE_INFINITY;
 const typists = new Map();
 
 const link = openLink({
-  protocol: 'chat',
+  protocols: () => ['chat', ...session.protocols()],
   onMessage: (message) => receivers[message.type]?.(message),
   onState(state) {
-    showState(state);
-    if (state.name === 'open') {
-      if (joined) link.send({ type: 'join', ...joined });
-    } else if (unsaid.size > 0) giveBack([...unsaid.keys()], 'The connection broke before this was said.');
+    const ending = session.endings[state.code];
+    showState(state, ending?.state);
+    if (state.name !== 'open' && unsaid.size > 0)
+      giveBack([...unsaid.keys()], 'The connection broke before this was said.');
+    if (ending?.note) startOver(ending.note);
   },
 });
 
@@ -45,7 +47,16 @@ const receivers = {
     parts.name.maxLength = message.limits.name;
     parts.room.maxLength = message.limits.room;
     parts.text.maxLength = message.limits.text;
+    if (message.name) parts.name.value = message.name;
     receivers.rooms(message);
+    const isLost = session.keep(message.session);
+    if (message.room) {
+      // The server lets the session into its room by itself; the address may lead into another one.
+      const { name, room } = joined ?? { name: message.name, room: roomOfAddress() ?? message.room };
+      joined = { name, room };
+      if (room !== message.room) join(name, room);
+    } else if (joined) join(joined.name, joined.room);
+    else if (isLost) parts.joinNote.textContent = session.lost;
   },
   rooms(message) {
     rooms = message.rooms;
@@ -57,9 +68,11 @@ const receivers = {
     if (message.room !== roomShown) clearLog();
     else showNotice('You are back.');
     roomShown = message.room;
-    for (const said of message.history) if (!isShown(said.id)) showMessage(said, false);
+    for (const said of message.history) if (!isShown(said.id)) showMessage(said, said.from.id === you.id);
     people = new Map(message.people.map(({ id, name }) => [id, name]));
     for (const id of [...typists.keys()]) stopTyping(id);
+    parts.room.value = message.room;
+    parts.name.value = you.name;
     parts.talkRoom.textContent = `#${message.room}`;
     parts.talkName.textContent = you.name;
     showPeople(people, you.id);
@@ -67,6 +80,7 @@ const receivers = {
     showTalk(true);
     history.replaceState(null, '', `?room=${encodeURIComponent(message.room)}`);
     parts.joinError.textContent = '';
+    parts.joinNote.textContent = '';
     scrollToEnd();
   },
   joined({ person }) {
@@ -145,10 +159,32 @@ function showTalk(inRoom) {
   if (inRoom && before) parts.text.focus();
 }
 
+/** Out of the room, with nothing joined. */
+function goOut() {
+  joined = undefined;
+  roomShown = undefined;
+  people = new Map();
+  parts.sayError.textContent = '';
+  showTalk(false);
+  listRooms();
+  parts.name.focus();
+}
+
+/** The session has ended, and with it what this page was. */
+function startOver(note) {
+  session.forget();
+  goOut();
+  parts.joinNote.textContent = note;
+}
+
 function join(name, room) {
   if (link.send({ type: 'join', name, room })) joined = { name, room };
   else
     (parts.talk.hidden ? parts.joinError : parts.sayError).textContent = 'There is no connection right now.';
+}
+
+function roomOfAddress() {
+  return new URLSearchParams(location.search).get('room')?.slice(0, parts.room.maxLength) || undefined;
 }
 
 function openPanel(open) {
@@ -205,13 +241,11 @@ parts.text.addEventListener('input', () => {
 
 parts.leave.addEventListener('click', () => {
   link.send({ type: 'leave' });
-  joined = undefined;
-  roomShown = undefined;
-  people = new Map();
-  parts.sayError.textContent = '';
-  showTalk(false);
-  listRooms();
-  parts.name.focus();
+  goOut();
+});
+
+parts.logout.addEventListener('click', () => {
+  if (!link.send({ type: 'logout' })) parts.sayError.textContent = 'There is no connection right now.';
 });
 
 parts.log.addEventListener('scroll', () => {
@@ -225,7 +259,6 @@ addEventListener('keydown', (event) => {
   if (event.key === 'Escape') openPanel(false);
 });
 
-parts.room.value =
-  new URLSearchParams(location.search).get('room')?.slice(0, parts.room.maxLength) || 'lobby';
+parts.room.value = roomOfAddress() ?? 'lobby';
 parts.name.focus();
 showFigures();

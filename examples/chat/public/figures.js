@@ -50,7 +50,7 @@ export function showFigures() {
   });
 
   openLink({
-    protocol: 'stats',
+    protocols: () => ['stats'],
     onMessage(message) {
       for (const chart of [messages, connections]) {
         if (message.type === 'minute') chart.set(message.samples);

@@ -4,8 +4,11 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
 /** A connection that lived so long was good: the pauses start over. */
 const STEADY = 3_000;
-/** The server does not want this page (RFC 6455 7.4.1): coming back by itself would only annoy it. */
-const POLICY = 1008;
+/**
+ * The server does not want this page (1008, RFC 6455 7.4.1): coming back by itself would only annoy it. Another tab
+ * took the session over (4409): the two would take turns for ever.
+ */
+const STOPS = new Set([1008, 4409]);
 
 /** Between half of the pause and all of it, so that the pages of a restarted server do not all come at once. */
 function pauseBefore(attempt) {
@@ -15,11 +18,17 @@ function pauseBefore(attempt) {
 
 /**
  * @param {object} options
- * @param {string} options.protocol
+ * @param {() => string[]} options.protocols asked at each attempt
  * @param {(message: any) => void} options.onMessage
- * @param {(state: { name: 'connecting' | 'open' | 'waiting' | 'stopped', retryAt?: number, reason?: string }) => void} options.onState
+ * @param {(state: LinkState) => void} options.onState
+ *
+ * @typedef {object} LinkState
+ * @property {'connecting' | 'open' | 'waiting' | 'stopped'} name
+ * @property {number} [retryAt] when it is waiting
+ * @property {number} [code] of the close, when it is waiting or stopped, and
+ * @property {string} [reason] what the server said
  */
-export function openLink({ protocol, onMessage, onState }) {
+export function openLink({ protocols, onMessage, onState }) {
   const url = new URL('/', location.href);
   url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
   let socket;
@@ -32,7 +41,7 @@ export function openLink({ protocol, onMessage, onState }) {
     timer = undefined;
     onState({ name: 'connecting' });
     openedAt = 0;
-    socket = new WebSocket(url, protocol);
+    socket = new WebSocket(url, protocols());
     socket.addEventListener('open', () => {
       openedAt = performance.now();
       onState({ name: 'open' });
@@ -43,15 +52,15 @@ export function openLink({ protocol, onMessage, onState }) {
 
   function closed({ code, reason }) {
     socket = undefined;
-    if (code === POLICY) {
-      onState({ name: 'stopped', reason: reason || 'The server ended this connection.' });
+    if (STOPS.has(code)) {
+      onState({ name: 'stopped', code, reason });
       return;
     }
     if (openedAt > 0 && performance.now() - openedAt > STEADY) attempt = 0;
     const pause = pauseBefore(attempt);
     attempt += 1;
     timer = setTimeout(connect, pause);
-    onState({ name: 'waiting', retryAt: Date.now() + pause });
+    onState({ name: 'waiting', retryAt: Date.now() + pause, code, reason });
   }
 
   function retry() {

@@ -129,16 +129,16 @@ const stateTexts = {
   connecting: 'Connecting…',
   open: 'Connected',
   waiting: 'Connection lost',
-  stopped: 'Disconnected',
+  stopped: 'The server ended this connection.',
 };
 let countdown;
 
-/** @param {{ name: keyof typeof stateTexts, retryAt?: number, reason?: string }} state */
-export function showState({ name, retryAt, reason }) {
+/** @param {import('./link.js').LinkState} state @param {string} [text] instead of the usual one */
+export function showState({ name, retryAt, reason }, text) {
   clearInterval(countdown);
   parts.state.dataset.state = name;
   document.body.classList.toggle('offline', name !== 'open');
-  parts.stateText.textContent = reason ?? stateTexts[name];
+  parts.stateText.textContent = text ?? ((name === 'stopped' && reason) || stateTexts[name]);
   parts.retry.hidden = name !== 'waiting' && name !== 'stopped';
   parts.stateWait.textContent = '';
   if (name !== 'waiting') return;

@@ -1,4 +1,4 @@
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { complaintsOf } from './chromium.js';
 
@@ -15,6 +15,8 @@ export interface ChatPage {
   messages(): Promise<string[]>;
   /** Resolves when the page says that it is connected. */
   connected(): Promise<void>;
+  /** Resolves when it is in the room under the name. */
+  isIn(room: string, name: string): Promise<void>;
   /** Leaves the room, if it is in one. */
   leave(): Promise<void>;
   close(): Promise<void>;
@@ -28,6 +30,12 @@ export async function openChat(
 ): Promise<ChatPage> {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(8_000);
+  const tab = await openTab(context, url);
+  return { ...tab, close: () => context.close() };
+}
+
+/** Opens the page in a further tab of a browser context. */
+export async function openTab(context: BrowserContext, url: string): Promise<ChatPage> {
   const page = await context.newPage();
   const complaints = complaintsOf(page);
   await page.goto(url);
@@ -55,10 +63,15 @@ export async function openChat(
     },
     messages: () => texts.allTextContents(),
     connected: () => page.locator('#state[data-state=open]').waitFor(),
+    async isIn(room, name) {
+      await page.getByRole('heading', { name: `#${room}`, exact: true }).waitFor();
+      await page.locator('#talk-name').getByText(name, { exact: true }).waitFor();
+      await page.locator('#state[data-state=open]').waitFor();
+    },
     async leave() {
       const button = page.getByRole('button', { name: 'Leave' });
       if (await button.isVisible()) await button.click();
     },
-    close: () => context.close(),
+    close: () => page.close(),
   };
 }

@@ -16,9 +16,9 @@ export interface Demo {
 }
 
 /** Starts it and resolves when it has told its address. */
-export async function startDemo(port = 0): Promise<Demo> {
+export async function startDemo(port = 0, settings: Record<string, string> = {}): Promise<Demo> {
   const child: ChildProcess = spawn(process.execPath, [program], {
-    env: { ...process.env, PORT: String(port), HOST: '127.0.0.1' },
+    env: { ...process.env, REDIS_URL: '', PORT: String(port), HOST: '127.0.0.1', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let complaints = '';
@@ -29,7 +29,7 @@ export async function startDemo(port = 0): Promise<Demo> {
   const lines = createInterface({ input: child.stdout! });
   const first = await Promise.race([
     once(lines, 'line').then(([line]) => line as string),
-    exited.then(() => undefined),
+    once(child, 'close').then(() => undefined),
   ]);
   const url = first?.match(/http:\/\/\S+/)?.[0];
   if (url === undefined)
