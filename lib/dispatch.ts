@@ -1,5 +1,5 @@
-import type { Connection } from './connection.js';
-import { type Crossing, startCrossing } from './crossing.js';
+import { Connection } from './connection.js';
+import { type Crossing, type FastBuffer, startCrossing } from './crossing.js';
 import { FragmentFlag, Kind, NO_SLAB, native, RECORD_WORDS, RequestFlag } from './native.js';
 import type { Sink } from './sink.js';
 import { TlsInfo } from './tls.js';
@@ -21,6 +21,8 @@ export interface Dispatcher {
   readonly crossing: Crossing;
   readonly connections: (Connection | undefined)[];
   readonly targets: Map<number, Target>;
+  /** Makes the connections of a server that the native side accepted alone and has not told of yet. */
+  introduce(server: number): void;
   /** Sends the records of a transport that we made to `sink`. */
   watch(slot: number, transport: Transport, sink: Sink | undefined): void;
   /** Nobody waits for a transport any more. */
@@ -68,15 +70,34 @@ function createDispatcher(): Dispatcher {
     }
   }
 
-  function onOpen(slot: number, generation: number): void {
-    const sink = sinks[slot];
-    if (sink === undefined || sink.generation !== generation || sink.opened === undefined) return;
-    sinks[slot] = undefined;
-    const connection = sink.opened();
+  function opened(slot: number, connection: Connection): void {
     const { message, fragment } = connection.behavior.handlers;
     if (message === undefined && fragment === undefined) connection.ownInbox();
     connections[slot] = connection;
     connection.callOpen();
+  }
+
+  function onOpen(w: number, slot: number, generation: number): void {
+    if (records[w + 3] !== NO_SLAB) {
+      const start = records[w + 4]!;
+      const bytes = crossing.slab(records[w + 3]!).subarray(start, start + records[w + 5]!) as FastBuffer;
+      onIntroduced(targets.get(records[w + 7]!), slot, generation, bytes);
+      return;
+    }
+    const sink = sinks[slot];
+    if (sink === undefined || sink.generation !== generation || sink.opened === undefined) return;
+    sinks[slot] = undefined;
+    opened(slot, sink.opened());
+  }
+
+  /** A connection that the native side accepted alone: its first event follows. */
+  function onIntroduced(target: Target | undefined, slot: number, generation: number, bytes: FastBuffer) {
+    if (target === undefined) return;
+    const transport = transportOf(slot, generation, bytes.subarray(0, PEER_BYTES), false);
+    const head = bytes.latin1Slice(PEER_BYTES, bytes.length);
+    const connection = new Connection(crossing, target, target.fallback!, transport, head, undefined);
+    target.joined(connection);
+    opened(slot, connection);
   }
 
   function onClosed(w: number, slot: number, connection: Connection): void {
@@ -205,7 +226,7 @@ function createDispatcher(): Dispatcher {
         else if (kind === Kind.BINARY)
           connection.deliver(connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!));
         else toConnection(kind, w, slot, connection);
-      } else if (kind === Kind.OPEN) onOpen(slot, generation);
+      } else if (kind === Kind.OPEN) onOpen(w, slot, generation);
       else if (kind === Kind.LISTENER) targets.get(records[w + 7]!)?.listenerPaused(records[w + 6]!);
       else if (kind === Kind.EMPTY) targets.get(records[w + 7]!)?.emptied();
       else toSink(kind, w, slot, generation);
@@ -216,6 +237,12 @@ function createDispatcher(): Dispatcher {
     crossing,
     connections,
     targets,
+    introduce(server) {
+      for (const [slot, generation, bytes, closing] of crossing.native.introduce(server)) {
+        onIntroduced(targets.get(server), slot, generation, bytes as FastBuffer);
+        if (closing) connections[slot]?.closing();
+      }
+    },
     watch(slot, transport, sink) {
       transports[slot] = transport;
       sinks[slot] = sink;

@@ -9,6 +9,7 @@ export function behaviorOf(protocol: string, options: ProtocolOptions & Handlers
   const { open, message, fragment, writable, pong, close, memory = 0, binaryType } = options;
   const handlers: Handlers = { open, message, fragment, writable, pong, close };
   const flags =
+    (pong === undefined ? 0 : ConnectionFlag.PONGS) |
     (fragment === undefined ? 0 : ConnectionFlag.FRAGMENTS) |
     (binaryType === 'transient' ? ConnectionFlag.TRANSIENT : 0);
   return { handlers, protocol, memory, flags };

@@ -68,6 +68,10 @@ export interface Native {
   killAll(server: number): void;
   releaseServer(server: number): void;
   stats(server: number, numbers: Float64Array): void;
+  /** Tells of the connections that the native side accepted alone and that no record has told of yet. */
+  introduce(server: number): [slot: number, generation: number, peerAndHead: Buffer, closing: boolean][];
+  /** How many those are. */
+  unknown(server: number): number;
   /**
    * Duplicates the descriptor; `input` was read from it already. `address`: the peer where the socket
    * itself does not tell (`''`: none), else null. A handle, or an error code.
@@ -141,6 +145,7 @@ export const Gone = { PEER: 0, TIMEOUT: 1, BODY: 2 } as const;
 export const ConnectionFlag = {
   FRAGMENTS: 1,
   TRANSIENT: 2,
+  PONGS: 4,
   DEFLATE: 8,
   OWN_TAKEOVER: 16,
   PEER_TAKEOVER: 32,

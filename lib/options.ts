@@ -207,8 +207,15 @@ export function checkOptions(options: unknown): void {
 
 const MIB = 1024 * 1024;
 
-/** In the order of `lwsn_server_options`. */
-export function nativeOptions(o: ServerOptions, deflate: DeflateSettings | undefined): Float64Array {
+/**
+ * In the order of `lwsn_server_options`. `alone`: the ConnectionFlag bits of upgrades that nobody here has to see,
+ * which the native side then accepts by itself; undefined: all are asked about.
+ */
+export function nativeOptions(
+  o: ServerOptions,
+  deflate: DeflateSettings | undefined,
+  alone?: number,
+): Float64Array {
   return Float64Array.of(
     o.maxPayload ?? 16 * MIB,
     o.pingInterval ?? 30_000,
@@ -221,5 +228,8 @@ export function nativeOptions(o: ServerOptions, deflate: DeflateSettings | undef
     o.maxConnectionsPerAddress ?? 0,
     deflate?.threshold ?? 0,
     o.proxyProtocol === true ? 1 : 0,
+    alone === undefined ? 0 : 1,
+    o.close === undefined ? 0 : 1,
+    alone ?? 0,
   );
 }

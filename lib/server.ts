@@ -17,6 +17,7 @@ import { readConnectionId } from './ids.js';
 import { checkOptions, DAY, nativeOptions, type ServerOptions } from './options.js';
 import { trustOf } from './proxy/trust.js';
 import { type ServerTlsOptions, serverTls } from './tls.js';
+import { acceptedAlone } from './upgrade.js';
 
 /** Where a server listens. */
 export interface ListenAddress {
@@ -150,8 +151,6 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   const { crossing } = hub;
   const { native } = crossing;
   const tls = o.tls === undefined ? undefined : serverTls(o.tls);
-  const id = native.createServer(nativeOptions(o, deflate));
-  if (tls !== undefined) native.setTls(id, tls);
   const set = new Set<Connection>();
   const behaviors = new Map(
     Object.entries(o.protocols ?? {}).map(([name, p]) => [name, behaviorOf(name, p)]),
@@ -206,6 +205,9 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     },
     emptied: () => whenEmpty?.(),
   };
+  const alone = acceptedAlone(target);
+  const id = native.createServer(nativeOptions(o, deflate, alone));
+  if (tls !== undefined) native.setTls(id, tls);
   hub.targets.set(id, target);
   const adopter = createAdopter({
     hub,
@@ -278,7 +280,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     address = undefined;
     native.stopListening(id);
     adopter.detach();
-    const all = [...set];
+    const all = present();
     for (const connection of all) {
       connection.close(code);
       connection.inbox?.discard(); /* where the peer closed before, a pause may still keep input */
@@ -314,9 +316,14 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     return { closed: all.length, forced };
   }
 
+  function present(): Connection[] {
+    if (alone !== undefined && state !== 'closed') hub.introduce(id);
+    return [...set];
+  }
+
   const connections: Connections = {
     get size() {
-      return set.size;
+      return set.size + (alone === undefined || state === 'closed' ? 0 : native.unknown(id));
     },
     get(connectionId) {
       const handle = readConnectionId(connectionId);
@@ -324,7 +331,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
       const connection = hub.connections[handle.slot];
       return connection?.generation === handle.generation && set.has(connection) ? connection : undefined;
     },
-    [Symbol.iterator]: () => [...set][Symbol.iterator](),
+    [Symbol.iterator]: () => present()[Symbol.iterator](),
   };
 
   const server: Server = {

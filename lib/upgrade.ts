@@ -30,6 +30,17 @@ export interface UpgradeHost extends Host {
   joined(connection: Connection): void;
 }
 
+/**
+ * The ConnectionFlag bits of a server's upgrades when none of them is anybody's to see: no handler looks at the
+ * request or waits for `open`, nothing is chosen from what was offered. Undefined: each becomes an {@link Upgrade}.
+ */
+export function acceptedAlone(host: UpgradeHost): number | undefined {
+  const { fallback, behaviors, decide, origins, deflate } = host;
+  if (fallback === undefined || behaviors.size > 0) return undefined;
+  if (decide !== undefined || origins !== undefined || deflate !== undefined) return undefined;
+  return fallback.handlers.open === undefined ? fallback.flags : undefined;
+}
+
 /** A handshake between its request and its connection. */
 export class Upgrade implements Sink {
   readonly generation: number;

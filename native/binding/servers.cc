@@ -6,6 +6,7 @@
 #include "environment.h"
 
 extern "C" {
+#include "introduction.h"
 #include "listener.h"
 #include "server.h"
 }
@@ -39,6 +40,9 @@ Napi::Value CreateServer(const Napi::CallbackInfo& info) {
   options.max_connections_per_address = static_cast<uint32_t>(n[8]);
   options.deflate_threshold = static_cast<uint32_t>(n[9]);
   options.proxy_protocol = n[10] != 0;
+  options.accepts_alone = n[11] != 0;
+  options.tells_closed = n[12] != 0;
+  options.accept_flags = static_cast<uint32_t>(n[13]);
   lwsn_server* server = lwsn_server_create(context, &options);
   if (!server) {
     ThrowNative(env, "out of memory");
@@ -104,6 +108,33 @@ void ReleaseServer(const Napi::CallbackInfo& info) {
   lwsn_outbound_flush(context);
 }
 
+void AppendIntroduced(lwsn_handle handle, bool closing, const lwsn_peer* peer, const lwsn_introduction* introduction,
+                      void* data) {
+  auto* list = static_cast<Napi::Array*>(data);
+  Napi::Env env = list->Env();
+  std::string bytes(reinterpret_cast<const char*>(peer), sizeof *peer);
+  bytes.append(introduction->head, introduction->size);
+  Napi::Array one = Napi::Array::New(env, 4);
+  one.Set(0u, Napi::Number::New(env, handle.slot));
+  one.Set(1u, Napi::Number::New(env, handle.generation));
+  one.Set(2u, Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size()));
+  one.Set(3u, Napi::Boolean::New(env, closing));
+  list->Set(list->Length(), one);
+}
+
+/* introduce(id): [slot, generation, peer and head, closing] of each connection not told of yet */
+Napi::Value Introduce(const Napi::CallbackInfo& info) {
+  Napi::Array list = Napi::Array::New(info.Env());
+  if (lwsn_server* server = ServerOf(info)) lwsn_introduce_all(server, AppendIntroduced, &list);
+  return list;
+}
+
+/* unknown(id): how many introduce() would tell of */
+Napi::Value Unknown(const Napi::CallbackInfo& info) {
+  lwsn_server* server = ServerOf(info);
+  return Napi::Number::New(info.Env(), server ? server->unknown : 0);
+}
+
 /* stats(id, numbers): fills in the order of lwsn_server_stats */
 void Stats(const Napi::CallbackInfo& info) {
   lwsn_server* server = ServerOf(info);
@@ -130,5 +161,7 @@ void RegisterServers(Environment* environment, Napi::Object exports) {
   exports.Set("drain", Napi::Function::New(env, Drain, "drain", environment));
   exports.Set("killAll", Napi::Function::New(env, KillAll, "killAll", environment));
   exports.Set("releaseServer", Napi::Function::New(env, ReleaseServer, "releaseServer", environment));
+  exports.Set("introduce", Napi::Function::New(env, Introduce, "introduce", environment));
+  exports.Set("unknown", Napi::Function::New(env, Unknown, "unknown", environment));
   exports.Set("stats", Napi::Function::New(env, Stats, "stats", environment));
 }

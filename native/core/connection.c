@@ -5,14 +5,21 @@
 
 #include "context.h"
 #include "frame.h"
+#include "introduction.h"
 #include "keepalive.h"
 #include "server.h"
 #include "wsi.h"
 
+/* Of a connection nobody was told of, only the end may be news. */
+static bool is_told(lwsn_transport *t, lwsn_record_kind kind) {
+  if (!t->introduction) return true;
+  return kind == LWSN_RECORD_CLOSED && t->server->options.tells_closed && !t->context->destroying && lwsn_introduce(t);
+}
+
 static void tell(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail, uint32_t extra, const void *payload,
                  size_t size) {
   lwsn_context *context = c->transport->context;
-  if (context->destroying) return;
+  if (context->destroying || !is_told(c->transport, kind)) return;
   lwsn_record record = {.kind = kind,
                         .slot = c->transport->handle.slot,
                         .generation = c->transport->handle.generation,
@@ -43,6 +50,7 @@ bool lwsn_connection_established(lwsn_connection *c, lwsn_transport *t, uint32_t
   t->connection = c;
   c->client = t->client;
   c->fragments = (flags & LWSN_CONNECTION_FRAGMENTS) != 0;
+  c->pongs = (flags & LWSN_CONNECTION_PONGS) != 0;
   c->transient = (flags & LWSN_CONNECTION_TRANSIENT) != 0;
   if (flags & LWSN_CONNECTION_DEFLATE && !set_up_deflate(c, flags)) return false;
   c->state = LWSN_CONNECTION_OPEN;

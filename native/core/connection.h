@@ -17,6 +17,7 @@
 enum lwsn_connection_flag {
   LWSN_CONNECTION_FRAGMENTS = 1, /* deliver pieces, do not assemble */
   LWSN_CONNECTION_TRANSIENT = 2, /* binary payloads live for one batch */
+  LWSN_CONNECTION_PONGS = 4,     /* tell pongs */
   LWSN_CONNECTION_DEFLATE = 8,
   LWSN_CONNECTION_OWN_TAKEOVER = 16,
   LWSN_CONNECTION_PEER_TAKEOVER = 32,
@@ -52,7 +53,7 @@ typedef struct lwsn_connection {
   lwsn_transport *transport;
   lwsn_connection_state state;
   bool client; /* we are: our frames are masked, the peer's are not (RFC 6455 5.1) */
-  bool fragments, transient;
+  bool fragments, transient, pongs;
   lwsn_deflate *deflate; /* NULL: not negotiated */
   bool close_sent, close_received;
   bool failed;           /* RFC 6455 7.1.7: input is not looked at any more */

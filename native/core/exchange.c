@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "context.h"
 #include "http_head.h"
+#include "introduction.h"
 #include "server.h"
 #include "tls.h"
 #include "wsi.h"
@@ -197,6 +198,22 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
   lwsn_inbound_push(&t->context->inbound, &record);
 }
 
+/* A transport that the other side knows already, and TLS, whose facts it would ask for, are told as they come. */
+static bool decides_alone(const lwsn_exchange *x) {
+  const lwsn_transport *t = x->transport;
+  return t->server->options.accepts_alone && !t->server->draining && !x->told_once && !t->tls;
+}
+
+static void keep_alone(lwsn_exchange *x, size_t size) {
+  lwsn_transport *t = x->transport;
+  if (!lwsn_introduction_keep(t, x->head, size)) {
+    refuse(x, 503, "out of memory");
+    return;
+  }
+  t->server->stats.requests++;
+  lwsn_transport_stall(t); /* lws is on the stack: it is accepted with what else waits for the turn's end */
+}
+
 static void take_head(lwsn_exchange *x, size_t size) {
   lwsn_transport *t = x->transport;
   lwsn_http_head head;
@@ -207,7 +224,10 @@ static void take_head(lwsn_exchange *x, size_t size) {
     refuse(x, status, why);
     return;
   }
-  tell_request(x, &head, size);
+  if (head.upgrade_websocket && decides_alone(x))
+    keep_alone(x, size);
+  else
+    tell_request(x, &head, size);
   if (t->doomed || t->ending) return;
   if (head.upgrade_websocket) {
     /* the timer of the head goes on: head and decision share handshakeTimeout */
@@ -300,7 +320,7 @@ bool lwsn_exchange_wants_input(const lwsn_exchange *x) {
 }
 
 bool lwsn_exchange_holds(const lwsn_exchange *x) {
-  return x->state == LWSN_EXCHANGE_UPGRADE || x->state == LWSN_EXCHANGE_BUSY;
+  return (x->state == LWSN_EXCHANGE_UPGRADE && !x->transport->introduction) || x->state == LWSN_EXCHANGE_BUSY;
 }
 
 static void consume(lwsn_exchange *x, const uint8_t *data, size_t size) {
@@ -393,6 +413,16 @@ void lwsn_exchange_accept(lwsn_exchange *x, const char *headers, size_t size, un
     return;
   }
   lwsn_transport_update_hold(t);
+}
+
+void lwsn_exchange_accept_alone(lwsn_exchange *x) {
+  lwsn_transport *t = x->transport;
+  if (t->server->draining) {
+    lwsn_introduction_drop(t);
+    refuse(x, 503, "the server is closing");
+    return;
+  }
+  lwsn_exchange_accept(x, NULL, 0, t->server->options.accept_flags);
 }
 
 void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {

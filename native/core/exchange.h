@@ -66,6 +66,12 @@ void lwsn_exchange_closed(lwsn_exchange *x);
  */
 void lwsn_exchange_accept(lwsn_exchange *x, const char *headers, size_t size, unsigned flags);
 
+/**
+ * Accepts a held upgrade that nobody else decides about (introduction.h). Not
+ * under lws: the exchange is gone afterwards.
+ */
+void lwsn_exchange_accept_alone(lwsn_exchange *x);
+
 /** The response is complete: the next request, or the end of the transport. */
 void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive);
 

@@ -15,7 +15,7 @@ typedef enum lwsn_record_kind {
   LWSN_RECORD_BODY = 2,    /* payload: a piece of the request body; detail 1: the last one */
   LWSN_RECORD_GONE =
       3, /* an exchange, a held upgrade or the whole transport is over; detail: lwsn_gone; payload: why, where known */
-  LWSN_RECORD_OPEN = 4,       /* ESTABLISHED */
+  LWSN_RECORD_OPEN = 4,       /* ESTABLISHED; with a payload as REQUEST's and extra its server: see introduction.h */
   LWSN_RECORD_TEXT = 5,       /* payload: one whole text message; detail 1: all ASCII */
   LWSN_RECORD_BINARY = 6,     /* payload: one whole binary message */
   LWSN_RECORD_FRAGMENT = 7,   /* payload: a piece of a message; detail: lwsn_fragment_flag */

@@ -7,6 +7,7 @@
 #include "context.h"
 #include "deflate.h"
 #include "frame.h"
+#include "introduction.h"
 #include "mask.h"
 #include "server.h"
 #include "wsi.h"
@@ -36,11 +37,18 @@ static lwsn_keep keep_for(const lwsn_connection *c, uint8_t opcode) {
   return opcode == LWSN_OP_TEXT || c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG;
 }
 
+static void push(lwsn_connection *c, const lwsn_record *record) {
+  if (lwsn_introduce(c->transport))
+    lwsn_inbound_push(&c->transport->context->inbound, record);
+  else
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell of the connection");
+}
+
 static void push_message(lwsn_connection *c, lwsn_record *record, uint8_t opcode, bool ascii) {
   record->kind = opcode == LWSN_OP_TEXT ? LWSN_RECORD_TEXT : LWSN_RECORD_BINARY;
   record->detail = ascii;
   c->transport->server->stats.messages_received++;
-  lwsn_inbound_push(&c->transport->context->inbound, record);
+  push(c, record);
 }
 
 /* The common case: a whole message in one frame, all of it in the read buffer. */
@@ -117,7 +125,7 @@ static void push_fragment(lwsn_connection *c, const uint8_t *data, size_t size, 
                   (rx->message == LWSN_OP_TEXT ? LWSN_FRAGMENT_TEXT : 0);
   rx->told_first = true;
   if (final) c->transport->server->stats.messages_received++;
-  lwsn_inbound_push(in, &record);
+  push(c, &record);
 }
 
 /* A piece of a compressed message: inflated as it comes, so that a bomb stops at maxPayload. */
@@ -216,13 +224,13 @@ static void take_close(lwsn_connection *c, const uint8_t *payload, size_t size) 
 }
 
 static void take_pong(lwsn_connection *c, const uint8_t *payload, size_t size) {
-  if (!wanted(c)) return;
+  if (!wanted(c) || !c->pongs) return;
   lwsn_inbound *in = &c->transport->context->inbound;
   lwsn_record record = record_for(c, LWSN_RECORD_PONG);
   uint8_t *at = lwsn_inbound_reserve(in, &record, size, LWSN_KEEP_LONG);
   if (!at) return;
   memcpy(at, payload, size);
-  lwsn_inbound_push(in, &record);
+  push(c, &record);
 }
 
 static void take_control(lwsn_connection *c, const uint8_t *masked, size_t size) {

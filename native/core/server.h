@@ -24,6 +24,9 @@ typedef struct lwsn_server_options {
   uint32_t deflate_threshold;           /* messages below go uncompressed */
   uint32_t max_connections;             /* 0: no limit */
   uint32_t max_connections_per_address; /* 0: no limit */
+  bool accepts_alone;                   /* upgrades are accepted without asking the other side (introduction.h) */
+  bool tells_closed;                    /* the end of a connection is told even if nothing else was */
+  uint32_t accept_flags;                /* lwsn_connection_flag of those it accepts alone */
   bool proxy_protocol;                  /* its listeners expect a header of the PROXY protocol first */
 } lwsn_server_options;
 
@@ -47,6 +50,7 @@ typedef struct lwsn_server {
   lwsn_node transports;
   struct lwsn_listener *listeners;
   lwsn_peers peers;
+  uint32_t unknown;             /* connections the other side was not told of yet (introduction.h) */
   uint32_t over_limit;          /* of the transports: refused, and about to go */
   struct lwsn_tls_context *tls; /* for transports that begin now; NULL: plain */
   bool referenced;              /* its listeners keep the loop alive */

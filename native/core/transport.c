@@ -7,6 +7,7 @@
 #include "connection.h"
 #include "context.h"
 #include "exchange.h"
+#include "introduction.h"
 #include "proxy.h"
 #include "receive.h"
 #include "server.h"
@@ -91,6 +92,7 @@ void lwsn_transport_free(lwsn_transport *t) {
   lwsn_server *server = t->server;
   lwsn_timer_cancel(&t->context->wheel, &t->timer);
   lwsn_queue_clear(t);
+  lwsn_introduction_drop(t);
   free(t->backlog);
   free(t->host);
   lwsn_list_remove(&t->in_stalled);
@@ -242,6 +244,7 @@ void lwsn_transport_plain_input(lwsn_transport *t, const uint8_t *data, size_t s
 }
 
 void lwsn_transport_resume(lwsn_transport *t) {
+  if (t->introduction && t->exchange) lwsn_exchange_accept_alone(t->exchange);
   if (t->backlog && t->connection)
     lwsn_receive_backlog(t->connection);
   else if (t->backlog && t->exchange)

@@ -18,6 +18,7 @@ struct lwsn_exchange;
 struct lwsn_connection;
 struct lwsn_tls;
 struct lwsn_proxy;
+struct lwsn_introduction;
 
 /** Address of a peer as it goes to the other side: family 4, 6 or 0 (unix), port, then the bytes. */
 typedef struct lwsn_peer {
@@ -39,13 +40,14 @@ typedef struct lwsn_transport {
   lwsn_watch *watch;
   lwsn_handle handle;
   lwsn_node in_server;
-  lwsn_node in_stalled;               /* input is left over, to be parsed after the batch */
-  lwsn_node in_doomed;                /* to be killed at the end of the current uv callback */
-  lwsn_timer timer;                   /* handshake, body, idle, ping and close, one at a time */
-  struct lwsn_exchange *exchange;     /* while it speaks HTTP: lws's per-session memory */
-  struct lwsn_connection *connection; /* while it speaks WebSocket: lws's per-session memory */
-  struct lwsn_tls *tls;               /* NULL: plain */
-  struct lwsn_proxy *proxy;           /* while the header of the PROXY protocol is awaited */
+  lwsn_node in_stalled;                   /* input is left over, to be parsed after the batch */
+  lwsn_node in_doomed;                    /* to be killed at the end of the current uv callback */
+  lwsn_timer timer;                       /* handshake, body, idle, ping and close, one at a time */
+  struct lwsn_exchange *exchange;         /* while it speaks HTTP: lws's per-session memory */
+  struct lwsn_connection *connection;     /* while it speaks WebSocket: lws's per-session memory */
+  struct lwsn_tls *tls;                   /* NULL: plain */
+  struct lwsn_proxy *proxy;               /* while the header of the PROXY protocol is awaited */
+  struct lwsn_introduction *introduction; /* while the other side does not know its connection; malloc'ed */
   lwsn_queue queue;
   char *host;       /* of a client: the name to ask for and to verify; malloc'ed */
   const char *why;  /* static text: what ended it, where no connection can tell */

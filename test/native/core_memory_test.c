@@ -139,6 +139,12 @@ static void frames_with_the_request(void) {
   if (UNTIL(wire_response(p, &r)) && r.status == 101) UNTIL(wire_next(p, &f));
 }
 
+static void an_upgrade_accepted_alone(void) {
+  w.server->options.accepts_alone = w.server->options.tells_closed = true;
+  frames_with_the_request();
+  w.server->options.accepts_alone = false;
+}
+
 static void refusals(void) {
   peer_say(p, "junk\r\n\r\n");
   UNTIL(false);
@@ -235,6 +241,7 @@ int main(void) {
   every_allocation_may_fail_in("a full socket", a_full_socket);
   every_allocation_may_fail_in("a pause", a_pause);
   every_allocation_may_fail_in("frames with the request", frames_with_the_request);
+  every_allocation_may_fail_in("an upgrade accepted alone", an_upgrade_accepted_alone);
   every_allocation_may_fail_in("refusals", refusals);
   every_allocation_may_fail_in("streaming", streaming);
   every_allocation_may_fail_while_a_server_is_made();

@@ -35,7 +35,8 @@ static int next_phase(const struct life *life, const event *e) {
     case LWSN_RECORD_BODY: return now == EXCHANGE ? EXCHANGE : -1;
     case LWSN_RECORD_FLUSHED: return now == EXCHANGE || now == HELD ? (int)now : -1;
     case LWSN_RECORD_GONE: return now == EXCHANGE || now == HELD || now == GONE ? GONE : -1;
-    case LWSN_RECORD_OPEN: return now == HELD ? OPEN : -1;
+    /* with a payload it tells of a connection that the core accepted alone (introduction.h) */
+    case LWSN_RECORD_OPEN: return now == (e->size > 0 ? NEW : HELD) ? OPEN : -1;
     case LWSN_RECORD_TEXT:
     case LWSN_RECORD_BINARY:
     case LWSN_RECORD_FRAGMENT:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "connection.h"
 #include "life.h"
 #include "out.h"
 #include "peer.h"
@@ -99,6 +100,7 @@ static void count_turn(uv_check_t *check) { ((world *)check->data)->turns++; }
 
 void world_begin_bare(world *w) {
   memset(w, 0, sizeof *w);
+  w->accept_flags = LWSN_CONNECTION_PONGS;
   /* libuv opens two descriptors for the whole process with its first loop */
   if (uv_loop_init(&w->loop) != 0 || uv_loop_close(&w->loop) != 0) world_fatal("no event loop");
   w->descriptors = world_descriptors();
