@@ -158,7 +158,10 @@ void lwsn_connection_peer_closed(lwsn_connection *c, unsigned code, const uint8_
     if (size > 0) memcpy(echo + 2, reason, size);
     if (!send_close(c, echo, code == LWSN_CLOSE_NO_STATUS ? 0 : 2 + size)) return;
   }
-  lwsn_transport_end(c->transport);
+  if (c->client)
+    lwsn_transport_await_end(c->transport);
+  else
+    lwsn_transport_end(c->transport);
 }
 
 void lwsn_connection_answer_ping(lwsn_connection *c, const uint8_t *payload, size_t size) {
@@ -180,7 +183,7 @@ void lwsn_connection_ping(lwsn_connection *c) {
 
 void lwsn_connection_input_ended(lwsn_connection *c, bool failed) {
   lwsn_transport *t = c->transport;
-  t->input_ended = !failed;
+  if (!failed) lwsn_transport_input_ended(t);
   if (!c->close_received && !c->failed)
     c->why = failed          ? "the network connection failed"
              : c->close_sent ? "the peer ended the network connection without answering the close frame"

@@ -149,17 +149,30 @@ static void end_timed_out(lwsn_timer *timer) {
     lwsn_transport_kill(t);
 }
 
+/* Behind the queue; nothing of it may wait. */
 static void send_fin(lwsn_transport *t) {
-  if (t->fin_sent) return;
+  if (t->fin_sent || (t->peer_first && !t->input_ended)) return;
+  if (t->peer_first && t->tls) lwsn_tls_end(t);
+  if (t->doomed || t->queue.first) return;
   t->fin_sent = true;
   lwsn_wsi_shutdown(t->wsi);
+}
+
+void lwsn_transport_await_end(lwsn_transport *t) {
+  t->peer_first = !t->ending;
+  lwsn_transport_end(t);
+}
+
+void lwsn_transport_input_ended(lwsn_transport *t) {
+  t->input_ended = true;
+  if (t->peer_first && !t->queue.first && !t->doomed) send_fin(t);
 }
 
 void lwsn_transport_end(lwsn_transport *t) {
   if (t->doomed) return;
   if (!t->ending) {
     lwsn_transport_arm(t, t->server->options.close_timeout, end_timed_out);
-    if (t->tls) lwsn_tls_end(t);
+    if (t->tls && !t->peer_first) lwsn_tls_end(t);
   }
   if (t->doomed) return;
   t->ending = true;
@@ -196,7 +209,6 @@ void lwsn_transport_update_hold(lwsn_transport *t) {
 }
 
 void lwsn_transport_pause(lwsn_transport *t, bool paused) {
-  if (t->paused && !paused) t->last_input = lwsn_loop_now(t->context); /* silence while held was not the peer's */
   /* what we did not read was not the peer's silence */
   if (t->paused && !paused) t->last_input = lwsn_loop_now(t->context);
   t->paused = paused;

@@ -57,8 +57,9 @@ typedef struct lwsn_transport {
   uint64_t last_input;          /* loop time */
   uint64_t last_output;         /* loop time at which the socket last took queued bytes */
   lwsn_peer peer;
-  bool doomed; /* no input, no output, killed when lws is off the stack */
-  bool ending; /* FIN follows the queue; input is discarded until the peer's FIN */
+  bool doomed;     /* no input, no output, killed when lws is off the stack */
+  bool ending;     /* FIN follows the queue; input is discarded until the peer's FIN */
+  bool peer_first; /* while ending: the peer's FIN comes before ours */
   bool fin_sent;
   bool input_ended; /* the peer sent FIN, in order */
   bool paused;      /* by the other side */
@@ -100,6 +101,12 @@ void lwsn_transport_reap(struct lwsn_context *context);
 
 /** Sends FIN behind the queue, then waits for the peer's, discarding input, for at most closeTimeout. */
 void lwsn_transport_end(lwsn_transport *t);
+
+/** The same with the peer's FIN first (RFC 6455 7.1.1: a client leaves the end of TCP to the server). */
+void lwsn_transport_await_end(lwsn_transport *t);
+
+/** The peer sent FIN: where it had to come first, ours follows. */
+void lwsn_transport_input_ended(lwsn_transport *t);
 
 /** The queue ran empty: FIN if one is due, and the news for whoever waits for it. */
 void lwsn_transport_drained(lwsn_transport *t);
