@@ -12,6 +12,12 @@ export interface ReconnectOptions<D = unknown> extends ConnectOptions<D> {
   minDelay?: number;
   /** Longest wait before any retry. Default 30 s. */
   maxDelay?: number;
+  /**
+   * How long a connection must have been open to count as a success, after which delays and retries start anew. One
+   * that was lost sooner is a failure like any other, so that a server which dies of its clients is not run over.
+   * Default 5 s, 0: every one that opened.
+   */
+  stableAfter?: number;
   /** Failures in a row after which it gives up. Default: none. */
   maxRetries?: number;
   /** Told before each wait: which retry, how long, and why. */
@@ -53,6 +59,7 @@ function hint(info: CloseInfo | LwsError, most: number): number | undefined {
 const checks: Record<string, Check> = {
   minDelay: integer(1, DAY),
   maxDelay: integer(1, DAY),
+  stableAfter: integer(0, DAY),
   maxRetries: integer(0, Number.MAX_SAFE_INTEGER),
   retry: type('function'),
 };
@@ -67,17 +74,19 @@ export function reconnect<D = undefined>(
   url: string | URL,
   options: ReconnectOptions<D> = {},
 ): Reconnecting<D> {
-  const { minDelay, maxDelay, maxRetries, retry, ...rest } = options;
-  checkTable({ minDelay, maxDelay, maxRetries, retry }, checks, '');
+  const { minDelay, maxDelay, stableAfter = 5_000, maxRetries, retry, ...rest } = options;
+  checkTable({ minDelay, maxDelay, stableAfter, maxRetries, retry }, checks, '');
   const most = maxDelay ?? 30_000;
   const stop = new AbortController();
   const signal = rest.signal ? AbortSignal.any([rest.signal, stop.signal]) : stop.signal;
   let connection: Connection<D> | undefined;
   let closed = false;
+  let openedAt = 0;
 
   async function once(): Promise<CloseInfo | LwsError> {
     try {
       connection = await connect<D>(url, { ...rest, signal } as ConnectOptions<D>);
+      openedAt = performance.now();
       if (closed) connection.close();
       return await connection.closed;
     } catch (error) {
@@ -107,7 +116,7 @@ export function reconnect<D = undefined>(
         if (isFinal(outcome)) return outcome;
       } else {
         if (!COME_BACK.has(outcome.code)) return outcome;
-        attempt = 0; /* it was open: count anew */
+        if (performance.now() - openedAt >= stableAfter) attempt = 0;
       }
       if (attempt >= (maxRetries ?? Number.POSITIVE_INFINITY)) return outcome;
       attempt++;

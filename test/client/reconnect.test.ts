@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type CloseInfo, type LwsError, reconnect } from '../../lib/index.js';
 import { recorder, startServer, turnUntil } from '../helpers/server.js';
 import { rawServer, responseText } from './helpers/raw-server.js';
@@ -71,6 +71,58 @@ describe('reconnect() after a refusal', () => {
   );
 });
 
+describe('reconnect() to a server that opens every connection and drops it', () => {
+  const dropping = () => startServer({ open: (connection) => connection.terminate() });
+
+  it('backs off and gives up as with one that refuses', async () => {
+    const { url } = await dropping();
+    const attempts: number[] = [];
+    const again = reconnect(url, {
+      ...quick,
+      maxRetries: 3,
+      retry: ({ attempt }) => void attempts.push(attempt),
+    });
+    expect(await again.finished).toMatchObject({ code: 1006 });
+    expect(attempts).toEqual([1, 2, 3]);
+  });
+
+  it('waits longer each time', async () => {
+    const { url } = await dropping();
+    const random = vi.spyOn(Math, 'random').mockReturnValue(1);
+    onTestFinished(() => random.mockRestore());
+    const delays: number[] = [];
+    const again = reconnect(url, {
+      minDelay: 1,
+      maxDelay: 10,
+      maxRetries: 6,
+      retry: ({ delay }) => void delays.push(delay),
+    });
+    await again.finished;
+    expect(delays).toEqual([1, 2, 4, 8, 10, 10]);
+  });
+
+  it.each([
+    ['stayed open for stableAfter', 20, [1, 1, 1]],
+    ['opened, with stableAfter: 0', 0, [1, 1, 1]],
+    ['did not stay open for so long', 3_600_000, [1, 2, 3]],
+  ])('counts anew after a connection that %s', async (_, stableAfter, expected) => {
+    const { url } = await startServer({ message() {} });
+    const attempts: number[] = [];
+    const again = reconnect(url, {
+      ...quick,
+      stableAfter,
+      open: (connection) => void setTimeout(() => connection.terminate(), 60),
+      message() {},
+      retry: ({ attempt }) => {
+        attempts.push(attempt);
+        if (attempts.length === 3) again.close();
+      },
+    });
+    await again.finished;
+    expect(attempts).toEqual(expected);
+  });
+});
+
 it.each([
   ['retry=7', 7, 7],
   ['retry=2;spread=6', 2, 8],
@@ -121,8 +173,14 @@ describe('close() of a reconnecting client', () => {
   });
 });
 
-it('reconnect() throws at once for a bad option', () => {
-  expect(() => reconnect('ws://127.0.0.1', { minDelay: 0 })).toThrow(
-    expect.objectContaining({ code: 'ERR_INVALID_OPTION' }),
-  );
-});
+it.each([{ minDelay: 0 }, { stableAfter: -1 }, { stableAfter: 0.5 }, { maxRetries: -1 }])(
+  'reconnect() throws at once for %o',
+  (bad) => {
+    expect(() => reconnect('ws://127.0.0.1', bad)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringContaining(Object.keys(bad)[0]!),
+      }),
+    );
+  },
+);
