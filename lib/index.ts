@@ -1,3 +1,9 @@
+/**
+ * WebSocket server and client.
+ *
+ * @module libwebsockets
+ */
+
 export type { AttachOptions, NodeServer } from './adopt/attach.js';
 export { connect } from './client/connect.js';
 export type { ConnectOptions } from './client/options.js';

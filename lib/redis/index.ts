@@ -1,2 +1,8 @@
+/**
+ * Sessions in Redis.
+ *
+ * @module libwebsockets/redis
+ */
+
 export type { RedisClient } from './connect.js';
 export { RedisStore, type RedisStoreOptions } from './redis-store.js';

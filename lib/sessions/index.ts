@@ -1,3 +1,9 @@
+/**
+ * Sessions that outlive connections.
+ *
+ * @module libwebsockets/sessions
+ */
+
 export type { SessionRequest } from './attach.js';
 export type { SessionBus, Subscription } from './bus.js';
 export { closeCodes } from './close-codes.js';
