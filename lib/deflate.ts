@@ -135,9 +135,8 @@ export function readAnswer(settings: DeflateSettings | undefined, field: string)
     return 'the server chose a larger window than server_max_window_bits allows';
   if (!settings.peerContextTakeover && !parameters.has('server_no_context_takeover'))
     return 'the server ignored server_no_context_takeover';
-  /* zlib cannot make 8; 9 bits would break a peer that keeps 8 */
-  if (clientBits === 8) return 'the server asked for a window of 8 bits, which zlib cannot make';
   return {
+    /* 8, which zlib cannot make, lets the native side send everything uncompressed (RFC 7692 6) */
     ownWindowBits: Math.min(clientBits ?? 15, settings.windowBits),
     peerWindowBits: serverBits ?? 15,
     ownTakeover: settings.contextTakeover && !parameters.has('client_no_context_takeover'),

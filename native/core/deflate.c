@@ -6,7 +6,10 @@
 
 #include "context.h"
 
-enum { OUTPUT_MIN = 4096 };
+enum {
+  OUTPUT_MIN = 4096,
+  INPUT_MAX = 1 << 30, /* zlib counts in 32 bits */
+};
 
 /* One compressor that connections without context takeover share. */
 typedef struct shared_deflater {
@@ -28,6 +31,7 @@ struct lwsn_deflate {
   lwsn_deflate_options options;
   z_stream *deflater; /* with own_takeover only */
   z_stream *inflater; /* with peer_takeover always; without, from first to last piece of a message */
+  bool has_input;     /* of the message that is being inflated */
 };
 
 lwsn_deflate *lwsn_deflate_create(lwsn_context *context, const lwsn_deflate_options *options) {
@@ -69,7 +73,9 @@ void lwsn_deflate_shared_free(lwsn_deflate_shared *shared) {
   free(shared);
 }
 
-bool lwsn_deflate_wanted(const lwsn_deflate *d, size_t size) { return size >= d->options.threshold; }
+bool lwsn_deflate_wanted(const lwsn_deflate *d, size_t size) {
+  return size >= d->options.threshold && size <= INPUT_MAX && d->options.own_window_bits > 8;
+}
 
 /* Raw deflate: a negative window size keeps zlib's header and checksum out. */
 static bool init_deflater(z_stream *stream, const lwsn_deflate_options *o) {
@@ -127,6 +133,11 @@ uint8_t *lwsn_deflate_message(lwsn_deflate *d, const uint8_t *data, size_t size,
   /* room for everything at once: deflateBound, and the sync marker */
   size_t bound = deflateBound(stream, size) + 16;
   if (!output_room(shared, headroom + bound)) return NULL;
+  if (size == 0) { /* RFC 7692 7.2.3.6; zlib would see nothing to flush */
+    shared->output[headroom] = 0;
+    *result = 1;
+    return shared->output + headroom;
+  }
   stream->next_in = (Bytef *)data;
   stream->avail_in = (uInt)size;
   stream->next_out = shared->output + headroom;
@@ -138,7 +149,6 @@ uint8_t *lwsn_deflate_message(lwsn_deflate *d, const uint8_t *data, size_t size,
   size_t length = bound - stream->avail_out;
   /* RFC 7692 7.2.1: the empty block 00 00 ff ff at the end is not sent */
   if (length >= 4 && memcmp(shared->output + headroom + length - 4, "\0\0\xff\xff", 4) == 0) length -= 4;
-  if (length == 0) shared->output[headroom + length++] = 0; /* 7.2.3.6: an empty message is one empty block */
   *result = length;
   return shared->output + headroom;
 }
@@ -189,8 +199,8 @@ static lwsn_inflate_result run(z_stream *stream, lwsn_inflated *out) {
     out->size += offered - stream->avail_out;
     if ((double)out->size > out->limit) return LWSN_INFLATE_TOO_BIG;
     if (code == Z_STREAM_END) {
-      /* RFC 7692 7.2.3.4: a block with BFINAL may occur; the next one starts a stream of its own */
-      if (inflateReset(stream) != Z_OK) return LWSN_INFLATE_BAD;
+      /* RFC 7692 7.2.3.4: a block with BFINAL may occur; what follows begins at a byte and still refers back */
+      if (inflateResetKeep(stream) != Z_OK) return LWSN_INFLATE_BAD;
       if (stream->avail_in == 0) return LWSN_INFLATE_OK;
       continue;
     }
@@ -212,13 +222,16 @@ lwsn_inflate_result lwsn_inflate_piece(lwsn_deflate *d, const uint8_t *data, siz
   if (!stream) return LWSN_INFLATE_MEMORY;
   lwsn_inflate_result result = LWSN_INFLATE_OK;
   if (size > 0) {
+    d->has_input = true;
     stream->next_in = (Bytef *)data;
     stream->avail_in = (uInt)size;
     result = run(stream, out);
   }
   if (!final || result != LWSN_INFLATE_OK) return result;
-  /* nothing since the stream began: an empty message, or one that ended with BFINAL and needs no tail */
-  if (stream->total_in > 0) {
+  /* without a byte it is an empty message, and one that ended with BFINAL needs no tail */
+  bool has_input = d->has_input;
+  d->has_input = false;
+  if (has_input && stream->total_in > 0) {
     stream->next_in = (Bytef *)tail;
     stream->avail_in = sizeof tail;
     result = run(stream, out);

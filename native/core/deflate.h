@@ -9,7 +9,7 @@ struct lwsn_context;
 
 /** What both sides agreed on for one connection (RFC 7692 7.1), and our own settings. */
 typedef struct lwsn_deflate_options {
-  uint8_t own_window_bits;  /* 9–15: of what we send (zlib cannot make 8) */
+  uint8_t own_window_bits;  /* 8–15: of what we send; zlib cannot make 8, so nothing is compressed then */
   uint8_t peer_window_bits; /* 8–15: of what the peer sends */
   uint8_t level;            /* 0–9 */
   uint8_t mem_level;        /* 1–9 */

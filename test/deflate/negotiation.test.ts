@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { connect, type DeflateOptions } from '../../lib/index.js';
 import { rawServer, rejection } from '../client/helpers/raw-server.js';
+import { Opcode } from '../helpers/frames.js';
 import { recorder, startServer } from '../helpers/server.js';
 
 const NO_SERVER = 'server_no_context_takeover';
@@ -189,7 +190,7 @@ const verdicts: [answer: string, options: boolean | DeflateOptions, wrong: RegEx
   ['permessage-deflate', true, /ignored server_no_context_takeover/],
   [plain, { peerWindowBits: 10 }, /larger window/],
   [`${plain}; server_max_window_bits=11`, { peerWindowBits: 10 }, /larger window/],
-  [`${plain}; client_max_window_bits=8`, true, /8 bits/],
+  [`${plain}; client_max_window_bits=8`, true, undefined],
   [`${plain}; client_max_window_bits`, true, /not valid/],
   [`${plain}; server_max_window_bits=16`, true, /not valid/],
   [`${plain}; server_max_window_bits`, true, /not valid/],
@@ -224,6 +225,23 @@ describe('a client', () => {
       expect(error).toMatchObject({ code: 'ERR_HANDSHAKE', message: expect.stringMatching(wrong) });
     },
   );
+
+  it('sends uncompressed into a window of 8 bits, which zlib cannot make, and reads what is compressed', async () => {
+    const { url, asked } = await rawServer((one) =>
+      one.accept({ 'Sec-WebSocket-Extensions': `${plain}; client_max_window_bits=8` }),
+    );
+    const record = recorder();
+    const connection = await connect(url, { ...record.handlers, perMessageDeflate: { threshold: 0 } });
+    const { peer } = await asked.next();
+    for (const size of [0, 10, 10_000]) {
+      connection.send('a'.repeat(size));
+      expect(await peer.frame()).toMatchObject({ rsv: 0, payload: Buffer.alloc(size, 'a') });
+    }
+    const hello = Buffer.of(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00);
+    peer.send({ opcode: Opcode.TEXT, rsv: 4, mask: false, payload: hello });
+    expect(await record.messages.next()).toBe('Hello');
+    connection.terminate();
+  });
 
   it('goes on without compression when the server does not answer the offer', async () => {
     const { url, asked } = await rawServer((one) => one.accept());

@@ -74,9 +74,10 @@ describe('a compressed message is read', () => {
   it.each(forms)('%s (RFC 7692 %s)', async (_, __, payload, expected) => {
     for (const peerContextTakeover of [false, true]) {
       const { client, record } = await wire({ peerContextTakeover });
-      client.send(text(payload));
-      client.send(text(hello));
-      expect([await record.messages.next(), await record.messages.next()]).toEqual([expected, 'Hello']);
+      for (const one of [payload, hello, payload, payload, hello]) client.send(text(one));
+      const got = [];
+      while (got.length < 5) got.push(await record.messages.next());
+      expect(got).toEqual([expected, 'Hello', expected, expected, 'Hello']);
     }
   });
 
@@ -85,6 +86,34 @@ describe('a compressed message is read', () => {
     client.send(text(Buffer.of(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00)));
     client.send(text(Buffer.of(0xf2, 0x00, 0x11, 0x00, 0x00)));
     expect([await record.messages.next(), await record.messages.next()]).toEqual(['Hello', 'Hello']);
+  });
+
+  it('that refers back across a block with BFINAL, as the window is that of the connection (RFC 7692 7.2.3.4)', async () => {
+    const final = Buffer.of(0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00);
+    const back = Buffer.of(0xf2, 0x00, 0x11, 0x00, 0x00);
+    const { client, record } = await wire({ peerContextTakeover: true });
+    for (const payload of [
+      Buffer.concat([final, Buffer.of(0)]),
+      back,
+      final,
+      back,
+      Buffer.concat([final, back]),
+    ])
+      client.send(text(payload));
+    const got = [];
+    while (got.length < 5) got.push(await record.messages.next());
+    expect(got).toEqual(['Hello', 'Hello', 'Hello', 'Hello', 'HelloHello']);
+  });
+
+  it('of a flood of final blocks, at a cost that its length bounds', async () => {
+    const { client, record } = await wire({ peerContextTakeover: true });
+    client.send(text(deflated('x'.repeat(40_000))));
+    await record.messages.next();
+    const before = process.cpuUsage();
+    client.send(text(Buffer.alloc(2_000_000, Buffer.of(0x03, 0x00))));
+    expect(await record.messages.next()).toBe('');
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(2);
   });
 
   it('in frames cut at every byte, with control frames between them (RFC 7692 6.1, RFC 6455 5.4)', async () => {
