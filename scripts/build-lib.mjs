@@ -1,7 +1,7 @@
 // Builds lib/ to dist/ (ESM, CommonJS and types) when the sources differ from the last build's.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { withBuildLock } from './tools/lock.mjs';
 import { Failure, isMain, main, root } from './tools/run.mjs';
 
@@ -14,6 +14,7 @@ export async function buildLib() {
     const there = existsSync(join(root, 'dist', 'index.mjs'));
     if (there && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
     await bundle();
+    joinForms();
     swap();
     writeFileSync(stamp, key);
     console.log('built dist/');
@@ -49,6 +50,18 @@ async function bundle() {
     });
   } catch (error) {
     throw new Failure(`dist/ could not be built: ${error.message}`);
+  }
+}
+
+/**
+ * Node before 20.19 and 22.10 knows no `module-sync`: there, `import` gets the CommonJS form through these
+ * files, so that it shares its classes with `require`.
+ */
+function joinForms() {
+  for (const name of Object.keys(entryPoints())) {
+    const form = join(root, 'dist.part', name);
+    if (existsSync(`${form}.cjs`) && !name.startsWith('cli/'))
+      writeFileSync(`${form}.node.mjs`, `export * from './${basename(name)}.cjs';\n`);
   }
 }
 

@@ -1,26 +1,13 @@
 // npm run test:nodes: the suite on other Node lines with the binary that is already built.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { addon } from './build.mjs';
-import { attempt, Failure, main, root, run } from './tools/run.mjs';
+import { fetchNode } from './tools/programs.mjs';
+import { attempt, Failure, main } from './tools/run.mjs';
 import { prepareSuite, runSuite } from './tools/suite.mjs';
 
 /** Node lines to support besides the one that runs this script. */
 const versions = ['22.23.3', '24.21.0', '26.10.0'];
-
-/** The `node` binaries that npm carries, by platform and architecture; fetched once. */
-function fetchNode(version) {
-  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
-  const folder = join(root, 'build', 'nodes', version);
-  const binary = join(folder, 'node_modules', name, 'bin', 'node');
-  if (existsSync(binary)) return binary;
-  mkdirSync(folder, { recursive: true });
-  const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
-  run('npm', ['install', '--prefix', folder, ...flags, `${name}@${version}`], { cwd: folder, quiet: true });
-  if (!existsSync(binary)) throw new Failure(`${name}@${version} holds no bin/node`);
-  return binary;
-}
 
 function libraries(binary) {
   const script = 'const v = process.versions; console.log([v.node, v.napi, v.uv, v.openssl].join(" "))';
