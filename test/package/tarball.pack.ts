@@ -27,7 +27,7 @@ describe('the tarball', () => {
   it('holds nothing but what its users need', () => {
     const allowed = [
       /^(?:LICENSE|README\.md|ARCHITECTURE\.md|CHANGELOG\.md|SECURITY\.md|package\.json)$/,
-      /^docs\/[a-z-]+\.md$/,
+      /^docs\/(?:[\w-]+\.md|images\/[a-z-]+\.svg)$/,
       /^prebuilds\/[a-z0-9]+-[a-z0-9]+(?:-musl)?\.node$/,
       /^dist\/(?:[a-z-]+\/)*[\w-]+\.(?:mjs|cjs|node\.mjs|d\.mts|d\.cts|mjs\.map|cjs\.map)$/,
     ];
@@ -47,11 +47,19 @@ describe('the tarball', () => {
     expect(sizes.get(`prebuilds/${target}.node`)).toBeLessThanOrEqual(1 << 20);
   });
 
-  it('holds JavaScript and types for import and require of each entry point', () => {
-    const entries = Object.keys(manifest.exports).filter((name) => name !== './package.json');
-    for (const name of entries) {
-      const base = `dist/${name === '.' ? 'index' : `${name.slice(2)}/index`}`;
-      expect(['.mjs', '.cjs', '.d.mts', '.d.cts'].filter((end) => !sizes.has(base + end))).toEqual([]);
+  it('gives each entry point JavaScript and types for import, for require and for Node of every age', () => {
+    const entries = Object.entries(manifest.exports).filter(([name]) => name !== './package.json');
+    for (const [name, conditions] of entries) {
+      const base = `./dist/${name === '.' ? 'index' : name.slice(2)}`;
+      const form = (code: string, types: string) => ({
+        types: expect.stringMatching(new RegExp(`^${base}(?:/index)?\\.${types}$`)),
+        default: expect.stringMatching(new RegExp(`^${base}(?:/index)?\\.${code}$`)),
+      });
+      const esm = form('mjs', 'd\\.mts');
+      const commonJs = form('cjs', 'd\\.cts');
+      const old = { import: form('node\\.mjs', 'd\\.mts'), require: commonJs };
+      expect(conditions).toEqual({ 'module-sync': esm, node: old, import: esm, require: commonJs });
+      expect(Object.keys(conditions as object)).toEqual(['module-sync', 'node', 'import', 'require']);
     }
   });
 
