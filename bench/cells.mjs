@@ -4,7 +4,8 @@
 // measure  'cpu': server CPU time per message; 'memory': server RSS per connection
 // per      what 'cpu' is divided by, in words: message, delivery, connection
 // load     options of the load generator (bench/README.md lists them)
-// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix
+// role     'client': the peer's client is measured, and the load generator is its server; without: its server
+// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix, tls, deflate
 // targets  for libwebsockets, at most: `first` mark and `goal`. For 'cpu' a ratio to ws in the same run, for 'memory' bytes
 // settle   'memory': milliseconds between the last upgrade and the reading
 
@@ -28,10 +29,21 @@ const broadcast = (name, connections, senders, targets) => ({
   targets,
 });
 
+const client = (name, size, targets) => ({
+  name: `client-${name}`,
+  role: 'client',
+  measure: 'cpu',
+  per: 'message',
+  load: { mode: 'echo', connections: 50, size, listen: 1 },
+  server: {},
+  targets,
+});
+
 const deep = { load: { depth: 16 } };
 const transient = { server: { transient: true } };
 const kept = { server: { keep: 100 } };
 const ascii = { load: { kind: 'ascii' } };
+const deflated = { load: { kind: 'words', deflate: 1 }, server: { deflate: true } };
 const utf8 = { load: { kind: 'utf8' } };
 
 export const cells = [
@@ -54,6 +66,12 @@ export const cells = [
   echo('1x20-spin', 1, 20, {}, { load: { spin: 1 } }),
   broadcast('1000x20-one', 1000, 1, { goal: 0.62 }),
   broadcast('100x20-all', 100, 100, { goal: 0.2 }),
+  echo('50x1Ki-tls', 50, Ki, { goal: 0.6 }, { load: { tls: 1 }, server: { tls: true } }),
+  echo('50x16Ki-tls', 50, 16 * Ki, {}, { load: { tls: 1 }, server: { tls: true } }),
+  echo('50x1Ki-deflate', 50, Ki, { goal: 0.6 }, deflated),
+  echo('50x16Ki-deflate', 50, 16 * Ki, {}, deflated),
+  client('50x20', 20, { goal: 0.6 }),
+  client('50x16Ki', 16 * Ki, { goal: 0.4 }),
   {
     name: 'connect-50',
     measure: 'cpu',

@@ -44,7 +44,9 @@ async function patientSample(context, cell, peer) {
 }
 
 async function measureCell(context, cell, peers, rounds) {
-  const able = peers.filter((peer) => !peer.lacks?.some((option) => option in cell.server));
+  const able = peers.filter(
+    (peer) => (cell.role !== 'client' || peer.client) && !peer.lacks?.some((option) => option in cell.server),
+  );
   const samples = Object.fromEntries(able.map((peer) => [peer.name, []]));
   const failures = [];
   for (let round = 0; round < rounds; round++) {

@@ -54,7 +54,7 @@ static bool send_next(struct load *load, uint32_t sender) {
   load->in_flight += load->options.connections;
   b->sent_at[sender] = measure_now();
   struct conn *conn = &load->conns[sender];
-  return conn_queue(load, conn, load_opcode(load), b->scratch, load->options.size) && conn_flush(load, conn);
+  return conn_send(load, conn, b->scratch, load->options.size) && conn_flush(load, conn);
 }
 
 static bool broadcast_start(struct load *load) {

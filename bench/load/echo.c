@@ -6,7 +6,7 @@ static bool send_next(struct load *load, struct conn *conn, uint64_t count) {
   uint64_t now = measure_now();
   for (; count; count--) {
     const uint8_t *bytes = payload_of(&load->payload, conn->index, conn->sent);
-    if (!conn_queue(load, conn, load_opcode(load), bytes, load->options.size)) return false;
+    if (!conn_send(load, conn, bytes, load->options.size)) return false;
     conn->sent_at[conn->sent++ % load->options.depth] = now;
     load->in_flight++;
   }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define FRAME_HEAD_MAX 14
+#define FRAME_COMPRESSED 0x40 /* beside an opcode: RSV1 (RFC 7692 6) */
 
 enum frame_opcode {
   FRAME_CONTINUATION = 0,

@@ -2,10 +2,12 @@
 #define BENCH_LOAD_H
 
 #include "accept.h"
+#include "deflate.h"
 #include "frame.h"
 #include "measure.h"
 #include "options.h"
 #include "payload.h"
+#include "stream.h"
 
 #define READ_SIZE (256u << 10)
 #define RESPONSE_MAX 2048u
@@ -13,21 +15,22 @@
 
 struct load;
 
-enum conn_state { CONN_NONE, CONN_CONNECTING, CONN_UPGRADING, CONN_OPEN, CONN_CLOSING };
+enum conn_state { CONN_NONE, CONN_CONNECTING, CONN_SECURING, CONN_UPGRADING, CONN_OPEN, CONN_CLOSING };
 
 struct conn {
-  int fd;
+  struct stream stream;
   uint32_t index;
   enum conn_state state;
   bool wants_write, close_seen;
   char key[KEY_SIZE];
-  char *response; /* the upgrade response so far, while it is read */
+  char *response; /* the upgrade response, or request, so far, while it is read */
   size_t response_length;
   struct frame_head head;
-  bool in_payload, in_message;
+  bool in_payload, in_message, in_compressed;
   uint64_t frame_left, message_at; /* bytes to come of the frame; bytes had of the message */
   uint8_t control[CONTROL_MAX];
-  uint8_t *out; /* bytes out_from to out_to wait to be sent */
+  uint8_t *packed; /* the compressed message so far */
+  uint8_t *out;    /* bytes out_from to out_to wait to be sent */
   size_t out_from, out_to, out_size;
   uint64_t began;          /* when connect was called */
   uint64_t sent, received; /* whole messages */
@@ -49,6 +52,10 @@ struct load {
   struct payload payload;
   const struct work *work;
   int epoll;
+  int listener;      /* -1: we connect */
+  uint32_t accepted; /* by the listener */
+  struct ssl_ctx_st *tls;
+  struct deflate *deflate;
   struct conn *conns;
   uint32_t opening, open;
   bool sending;       /* false: what is in flight still counts, nothing new is sent */
@@ -68,16 +75,24 @@ bool load_fail(struct load *load, const char *format, ...) __attribute__((format
 uint64_t load_random(struct load *load);
 
 bool conn_open(struct load *load, struct conn *conn);
+bool conn_accept(struct load *load, struct conn *conn, int fd); /* one that connected to us */
 void conn_close(struct load *load, struct conn *conn);
 void conn_free(struct conn *conn);
 bool conn_event(struct load *load, struct conn *conn, uint32_t events);
 
-/* Queue one masked frame; conn_flush sends what is queued. */
+/* Queues one message, compressed where that was agreed. */
+bool conn_send(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length);
+
+/* Queues one frame, masked unless we are the server; conn_flush sends what is queued. */
 bool conn_queue(struct load *load, struct conn *conn, uint8_t opcode, const uint8_t *bytes, size_t length);
 bool conn_flush(struct load *load, struct conn *conn);
 
-/* receive.c: takes the bytes that conn.c read. */
-bool receive_bytes(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length);
+/* receive.c: takes the bytes that conn.c read, and may change them. */
+bool receive_bytes(struct load *load, struct conn *conn, uint8_t *bytes, size_t length);
+
+/* listen.c: waits for those who connect; prints the port. */
+bool listen_begin(struct load *load);
+bool listen_event(struct load *load);
 
 uint8_t load_opcode(const struct load *load);
 

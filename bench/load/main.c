@@ -63,7 +63,7 @@ static bool begin_traffic(struct run *run, uint64_t now) {
 
 static bool step_opening(struct run *run, uint64_t now) {
   struct load *load = &run->load;
-  while (run->next < load->options.connections && load->opening < OPENING_AT_ONCE)
+  while (!load->options.listen && run->next < load->options.connections && load->opening < OPENING_AT_ONCE)
     if (!conn_open(load, &load->conns[run->next++])) return false;
   if (load->open < load->options.connections) return true;
   run->opened_in = now - run->phase_began;
@@ -133,7 +133,9 @@ static bool run_loop(struct run *run) {
     int count = epoll_wait(load->epoll, events, EVENTS, load->options.spin ? 0 : 10);
     if (count < 0 && errno != EINTR) return load_fail(load, "epoll_wait: %s", strerror(errno));
     for (int i = 0; i < count; i++) {
-      if (events[i].data.ptr) {
+      if (events[i].data.ptr == &load->listener) {
+        if (!listen_event(load)) return false;
+      } else if (events[i].data.ptr) {
         if (!conn_event(load, events[i].data.ptr, events[i].events)) return false;
       } else {
         epoll_ctl(load->epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
@@ -170,7 +172,11 @@ static bool prepare(struct load *load) {
   load->conns = calloc(load->options.connections, sizeof *load->conns);
   if (!load->read_buffer || !load->conns || !payload_init(&load->payload, load->options.kind, load->options.size))
     return load_fail(load, "out of memory");
-  for (uint32_t i = 0; i < load->options.connections; i++) load->conns[i].index = i;
+  for (uint32_t i = 0; i < load->options.connections; i++) load->conns[i] = (struct conn){.index = i, .stream.fd = -1};
+  if (load->options.tls && !(load->tls = stream_context())) return load_fail(load, "out of memory");
+  if (load->options.deflate && !(load->deflate = deflate_create(load->options.size)))
+    return load_fail(load, "out of memory");
+  if (load->options.listen && !listen_begin(load)) return false;
   return load->options.mode != LOAD_BROADCAST || broadcast_init(load);
 }
 
@@ -180,6 +186,9 @@ static void release(struct load *load) {
     conn_free(&load->conns[i]);
   }
   free(load->conns);
+  stream_context_free(load->tls);
+  deflate_free(load->deflate);
+  if (load->listener >= 0) close(load->listener);
   free(load->read_buffer);
   payload_free(&load->payload);
   broadcast_free(load);
@@ -189,7 +198,7 @@ static void release(struct load *load) {
 int main(int count, char **arguments) {
   struct run *run = calloc(1, sizeof *run);
   if (!run) return 1;
-  run->load.epoll = -1;
+  run->load.epoll = run->load.listener = -1;
   int status = 2;
   if (options_parse(&run->load.options, count, arguments)) {
     status = prepare(&run->load) && run_loop(run) ? 0 : 1;

@@ -14,7 +14,7 @@ static const struct choice modes[] = {
     {"echo", LOAD_ECHO}, {"broadcast", LOAD_BROADCAST}, {"idle", LOAD_IDLE}, {"connect", LOAD_CONNECT}, {0}};
 
 static const struct choice kinds[] = {
-    {"binary", PAYLOAD_BINARY}, {"ascii", PAYLOAD_ASCII}, {"utf8", PAYLOAD_UTF8}, {0}};
+    {"binary", PAYLOAD_BINARY}, {"ascii", PAYLOAD_ASCII}, {"utf8", PAYLOAD_UTF8}, {"words", PAYLOAD_WORDS}, {0}};
 
 static bool parse_choice(const struct choice *choices, const char *name, const char *value, int *out) {
   for (const struct choice *choice = choices; choice->name; choice++)
@@ -37,6 +37,13 @@ static bool parse_number(const char *name, const char *value, double least, doub
     return false;
   }
   *out = number;
+  return true;
+}
+
+static bool parse_flag(const char *name, const char *value, bool *out) {
+  double number;
+  if (!parse_number(name, value, 0, 1, &number)) return false;
+  *out = number == 1;
   return true;
 }
 
@@ -79,8 +86,13 @@ static bool parse_one(struct load_options *o, const char *name, const char *valu
     if (!parse_number(name, value, 1, 1 << 30, &number)) return false;
     o->pid = (pid_t)number;
   } else if (!strcmp(name, "spin")) {
-    if (!parse_number(name, value, 0, 1, &number)) return false;
-    o->spin = number == 1;
+    return parse_flag(name, value, &o->spin);
+  } else if (!strcmp(name, "listen")) {
+    return parse_flag(name, value, &o->listen);
+  } else if (!strcmp(name, "tls")) {
+    return parse_flag(name, value, &o->tls);
+  } else if (!strcmp(name, "deflate")) {
+    return parse_flag(name, value, &o->deflate);
   } else {
     fprintf(stderr, "unknown option --%s\n", name);
     return false;
@@ -89,8 +101,12 @@ static bool parse_one(struct load_options *o, const char *name, const char *valu
 }
 
 static bool check_whole(const struct load_options *o) {
-  if (!o->path && !o->port) {
-    fprintf(stderr, "one of --port and --path is needed\n");
+  if (!!o->path + !!o->port + o->listen != 1) {
+    fprintf(stderr, "one of --port, --path and --listen=1 is needed\n");
+    return false;
+  }
+  if (o->listen && (o->tls || o->mode != LOAD_ECHO)) {
+    fprintf(stderr, "--listen: only plain echo\n");
     return false;
   }
   if (o->mode == LOAD_BROADCAST && (o->size < 8 || o->kind != PAYLOAD_BINARY || o->senders > o->connections)) {

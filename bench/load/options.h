@@ -8,12 +8,14 @@
 
 enum load_mode { LOAD_ECHO, LOAD_BROADCAST, LOAD_IDLE, LOAD_CONNECT };
 
-enum payload_kind { PAYLOAD_BINARY, PAYLOAD_ASCII, PAYLOAD_UTF8 };
+enum payload_kind { PAYLOAD_BINARY, PAYLOAD_ASCII, PAYLOAD_UTF8, PAYLOAD_WORDS };
 
 struct load_options {
   enum load_mode mode;
   const char *host; /* numeric address */
   uint16_t port;
+  bool listen; /* be the server: connections come to a free port of 127.0.0.1 */
+  bool tls, deflate;
   const char *path; /* unix socket; wins over host and port */
   uint32_t connections;
   uint32_t depth;   /* messages in flight per connection */

@@ -14,9 +14,18 @@ uint64_t payload_mix(uint64_t value) {
 
 /* Windows start on multiples of 4, so a character of a UTF-8 table is never cut: each unit is two letters of one
  * byte and one of two. */
+static const char words[][5] = {"the ", "new ", "user", "\": \"", "\", \"", " and", "ing ",   "room",
+                                "name", "true", "time", ": 17",   "00, ",   "mess", "age ",   "from",
+                                " to ", "with", "is a", "on t",   "none",   "1234", "he s",   "ent ",
+                                "data", "type", "erve", "r id",   "ses ",   "sion", "\n  \"", "null"};
+
 static void fill_unit(uint8_t unit[4], enum payload_kind kind, uint64_t bits) {
   if (kind == PAYLOAD_BINARY) {
     memcpy(unit, &bits, 4);
+    return;
+  }
+  if (kind == PAYLOAD_WORDS) {
+    memcpy(unit, words[bits % (sizeof words / sizeof *words)], 4);
     return;
   }
   for (int i = 0; i < 4; i++) unit[i] = (uint8_t)(' ' + (bits >> 8 * i & 0xff) % 95);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -26,6 +27,11 @@ static bool header_is(const char *response, const char *name, const char *wanted
   return exact_case ? !strncmp(value, wanted, length) : !strncasecmp(value, wanted, length);
 }
 
+static bool contains(const char *value, size_t length, const char *word) {
+  const char *at = strstr(value, word);
+  return at && at < value + length;
+}
+
 static bool check_response(struct load *load, struct conn *conn) {
   const char *response = conn->response;
   char accept[ACCEPT_SIZE];
@@ -37,9 +43,31 @@ static bool check_response(struct load *load, struct conn *conn) {
     return load_fail(load, "upgrade: header Upgrade or Connection is missing or wrong");
   if (!header_is(response, "Sec-WebSocket-Accept", accept, true))
     return load_fail(load, "upgrade: Sec-WebSocket-Accept is missing or does not follow from the key");
-  if (header(response, "Sec-WebSocket-Extensions", &length) || header(response, "Sec-WebSocket-Protocol", &length))
-    return load_fail(load, "upgrade: the server chose an extension or subprotocol that nobody offered");
+  const char *extensions = header(response, "Sec-WebSocket-Extensions", &length);
+  if (!load->deflate != !extensions)
+    return load_fail(load, "upgrade: expected %s", load->deflate ? "permessage-deflate" : "no extension");
+  if (extensions &&
+      (strncmp(extensions, "permessage-deflate", 18) || !contains(extensions, length, "server_no_context_takeover")))
+    return load_fail(load, "upgrade: expected permessage-deflate without takeover, got %.*s", (int)length, extensions);
+  if (header(response, "Sec-WebSocket-Protocol", &length))
+    return load_fail(load, "upgrade: the server chose a subprotocol that nobody offered");
   return true;
+}
+
+/* We are the server: the request's key is answered. */
+static bool answer_request(struct load *load, struct conn *conn) {
+  size_t length, offered;
+  const char *key = header(conn->response, "Sec-WebSocket-Key", &length);
+  if (!key) return load_fail(load, "upgrade: the client sent no Sec-WebSocket-Key");
+  if (load->deflate && !header(conn->response, "Sec-WebSocket-Extensions", &offered))
+    return load_fail(load, "upgrade: the client offered no extension");
+  char accept[ACCEPT_SIZE];
+  accept_from_key(accept, key, length);
+  conn->out_to = (size_t)snprintf((char *)conn->out, conn->out_size,
+                                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+                                  accept, load->deflate ? "Sec-WebSocket-Extensions: " DEFLATE_OFFER "\r\n" : "");
+  return conn_flush(load, conn);
 }
 
 /* Returns how many of the bytes belonged to the response; 0 after a failure. */
@@ -57,7 +85,7 @@ static size_t take_response(struct load *load, struct conn *conn, const uint8_t 
   }
   size_t used = (size_t)(end - conn->response) + 4 - before;
   end[2] = 0;
-  if (!check_response(load, conn)) return 0;
+  if (load->options.listen ? !answer_request(load, conn) : !check_response(load, conn)) return 0;
   free(conn->response);
   conn->response = NULL;
   conn->state = CONN_OPEN;
@@ -80,9 +108,10 @@ static bool take_control(struct load *load, struct conn *conn) {
 
 static bool check_head(struct load *load, struct conn *conn) {
   const struct frame_head *head = &conn->head;
-  if (head->masked || head->reserved)
-    return load_fail(load, "frame: masked or reserved bits set (first bytes %02x %02x)", head->bytes[0],
-                     head->bytes[1]);
+  bool may_compress = load->deflate && head->opcode != FRAME_CONTINUATION && head->opcode < FRAME_CLOSE;
+  if (head->masked != load->options.listen || head->reserved & (may_compress ? 3 : 7))
+    return load_fail(load, "frame: %smasked, or reserved bits set (first bytes %02x %02x)",
+                     load->options.listen ? "not " : "", head->bytes[0], head->bytes[1]);
   if (conn->close_seen) return load_fail(load, "frame after the close frame");
   if (head->opcode >= FRAME_CLOSE) {
     if (head->opcode > FRAME_PONG || !head->final || head->length > CONTROL_MAX)
@@ -93,9 +122,23 @@ static bool check_head(struct load *load, struct conn *conn) {
   uint8_t wanted = conn->in_message ? FRAME_CONTINUATION : load_opcode(load);
   if (head->opcode != wanted) return load_fail(load, "frame: expected opcode %u, got %u", wanted, head->opcode);
   if (!conn->in_message) conn->message_at = 0;
+  if (!conn->in_message) conn->in_compressed = head->reserved & 4;
   conn->in_message = true;
-  if (head->length > load->options.size - conn->message_at)
+  size_t most = conn->in_compressed ? deflate_bound(load->options.size) : load->options.size;
+  if (head->length > most - conn->message_at)
     return load_fail(load, "message: expected %zu bytes, got more", load->options.size);
+  return true;
+}
+
+/* A whole compressed message: verified as if it had come plain. */
+static bool unpack(struct load *load, struct conn *conn) {
+  size_t size = 0;
+  const uint8_t *plain = inflate_message(load->deflate, conn->packed, (size_t)conn->message_at, &size);
+  if (!plain)
+    return load_fail(load, "message: not a valid deflate stream, or larger than %zu bytes", load->options.size);
+  conn->message_at = 0;
+  if (size > 0 && size <= load->options.size && !load->work->chunk(load, conn, plain, size)) return false;
+  conn->message_at = size;
   return true;
 }
 
@@ -105,16 +148,35 @@ static bool end_frame(struct load *load, struct conn *conn) {
   if (conn->head.opcode >= FRAME_CLOSE) return take_control(load, conn);
   if (!conn->head.final) return true;
   conn->in_message = false;
+  if (conn->in_compressed && !unpack(load, conn)) return false;
   if (conn->message_at != load->options.size)
     return load_fail(load, "message: expected %zu bytes, got %llu", load->options.size,
                      (unsigned long long)conn->message_at);
   return load->work->message(load, conn);
 }
 
-static bool take_payload(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length) {
+/* Unmasks in place where the peer is a client; `at` may be where the bytes lie. */
+static void copy_plain(const struct conn *conn, uint8_t *to, const uint8_t *from, size_t length) {
+  if (!conn->head.masked) {
+    if (to != from) memcpy(to, from, length);
+    return;
+  }
+  size_t phase = (size_t)(conn->head.length - conn->frame_left);
+  uint32_t key = 0;
+  uint8_t turned[4];
+  for (size_t i = 0; i < 4; i++) turned[i] = conn->head.key[(phase + i) % 4];
+  memcpy(&key, turned, 4);
+  payload_mask(to, from, length, key);
+}
+
+static bool take_payload(struct load *load, struct conn *conn, uint8_t *bytes, size_t length) {
   if (conn->head.opcode >= FRAME_CLOSE) {
-    memcpy(conn->control + (conn->head.length - conn->frame_left), bytes, length);
+    copy_plain(conn, conn->control + (conn->head.length - conn->frame_left), bytes, length);
+  } else if (conn->in_compressed) {
+    copy_plain(conn, conn->packed + conn->message_at, bytes, length);
+    conn->message_at += length;
   } else {
+    copy_plain(conn, bytes, bytes, length);
     if (!load->work->chunk(load, conn, bytes, length)) return false;
     conn->message_at += length;
   }
@@ -122,7 +184,7 @@ static bool take_payload(struct load *load, struct conn *conn, const uint8_t *by
   return true;
 }
 
-bool receive_bytes(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length) {
+bool receive_bytes(struct load *load, struct conn *conn, uint8_t *bytes, size_t length) {
   size_t taken;
   if (conn->state == CONN_UPGRADING) {
     if (!(taken = take_response(load, conn, bytes, length))) return false;

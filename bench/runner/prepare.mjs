@@ -33,6 +33,7 @@ const programs = {
         .filter((name) => name.endsWith('.c'))
         .map((name) => join(load, name)),
     flags: ['-O2'],
+    libraries: ['-lssl', '-lcrypto', '-lz'],
   },
   floor: {
     sources: () => [join(bench, 'servers', 'floor.c'), join(load, 'accept.c'), join(load, 'frame.c')],
@@ -42,7 +43,7 @@ const programs = {
 
 /** Compiles a program of the bench unless it is newer than all it is made of; returns its path. */
 export async function compile(name) {
-  const { sources, flags } = programs[name];
+  const { sources, flags, libraries = [] } = programs[name];
   const target = join(built, name);
   const files = sources();
   const headers = readdirSync(load)
@@ -53,7 +54,17 @@ export async function compile(name) {
   mkdirSync(built, { recursive: true });
   const compiler = process.env.CC || 'cc';
   try {
-    await run(compiler, ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', ...flags, ...files, '-o', target]);
+    await run(compiler, [
+      '-std=c11',
+      '-D_GNU_SOURCE',
+      '-Wall',
+      '-Wextra',
+      ...flags,
+      ...files,
+      ...libraries,
+      '-o',
+      target,
+    ]);
   } catch (error) {
     if (error.code === 'ENOENT')
       throw new Error(
@@ -115,15 +126,34 @@ function binary(runtime, folder) {
   return file;
 }
 
-/** Finds or makes what a peer needs: `command` starts its server, to which the options of a cell are added. */
+/** The folder with key.pem and cert.pem of the servers that speak TLS, made once. */
+export async function certificate() {
+  const folder = join(built, 'tls');
+  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder, name));
+  if (existsSync(key) && existsSync(cert)) return folder;
+  mkdirSync(folder, { recursive: true });
+  const subject = ['-subj', '/CN=localhost', '-days', '3650'];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  try {
+    await run('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert]);
+  } catch (error) {
+    throw new Error(
+      error.code === 'ENOENT'
+        ? 'the bench needs the openssl program (Debian: apt-get install openssl)'
+        : `openssl made no certificate:\n${error.stderr}`,
+    );
+  }
+  return folder;
+}
+
+/** Finds or makes what a peer needs: `command` starts its server, `client` its client, to which the options of a cell are added. */
 export async function preparePeer(peer) {
   if (peer.runtime === 'none') return { ...peer, command: [await compile('floor')] };
   const modules = peer.from ? process.env[peer.from] : await findPackages(peer);
-  const script = join(bench, 'servers', peer.script);
   const start = {
-    node: () => [process.execPath, '--expose-gc', script],
-    bun: () => [binary('bun', modules), script],
-    deno: () => [
+    node: (script) => [process.execPath, '--expose-gc', script],
+    bun: (script) => [binary('bun', modules), script],
+    deno: (script) => [
       binary('deno', modules),
       'run',
       '--allow-all',
@@ -132,5 +162,6 @@ export async function preparePeer(peer) {
       script,
     ],
   }[peer.runtime];
-  return { ...peer, command: [...start(), `--modules=${modules}`] };
+  const command = (folder, name) => name && [...start(join(bench, folder, name)), `--modules=${modules}`];
+  return { ...peer, command: command('servers', peer.script), client: command('clients', peer.client) };
 }

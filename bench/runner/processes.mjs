@@ -94,6 +94,11 @@ export async function withServer(peer, options, core, use) {
   }
 }
 
+/** Starts a client to be measured; it connects at once. */
+export function startClient(peer, options, core) {
+  return start(`client ${peer.name}`, core, [...peer.client, ...words(options)], peer.environment);
+}
+
 /** Starts the load generator; `seconds` is what it may take beyond its own window. */
 export function startLoad(program, options, core) {
   return start('load generator', core, [program, ...words(options)]);

@@ -2,15 +2,15 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { built } from './prepare.mjs';
-import { residentMemory, startLoad, stolenTime, withServer } from './processes.mjs';
+import { built, certificate } from './prepare.mjs';
+import { residentMemory, startClient, startLoad, stolenTime, withServer } from './processes.mjs';
 
 const spare = 60_000; // milliseconds a load generator may take beyond its window: connecting, draining
 
-async function runLoad(context, target, options) {
-  const load = startLoad(context.load, { ...target, ...options }, context.cores.load);
+/** Waits for the line of a load generator that was started, and for its end. */
+async function finish(load, { warmup = 0, seconds = 0 }) {
   try {
-    const result = await load.next(((options.warmup ?? 0) + (options.seconds ?? 0)) * 1000 + spare);
+    const result = await load.next((warmup + seconds) * 1000 + spare);
     await load.stop();
     return result;
   } catch (error) {
@@ -19,13 +19,18 @@ async function runLoad(context, target, options) {
   }
 }
 
-async function sampleCpu(context, cell, server, target) {
-  const { warmup, seconds } = context;
-  const cores = [context.cores.server, context.cores.load];
+const runLoad = (context, options) => finish(startLoad(context.load, options, context.cores.load), options);
+
+/** What `run` resolves with, and the share of its time that the hypervisor took. */
+async function timed({ cores }, run) {
+  const both = [cores.server, cores.load];
   const began = performance.now();
-  const stolen = stolenTime(cores);
-  const result = await runLoad(context, target, { ...cell.load, pid: server.pid, warmup, seconds });
-  const stolenShare = (stolenTime(cores) - stolen) / (performance.now() - began);
+  const before = stolenTime(both);
+  const result = await run();
+  return { result, stolen: (stolenTime(both) - before) / (performance.now() - began) };
+}
+
+function figures({ result, stolen }) {
   return {
     value: result.cpu / result.messages / 1000, // microseconds per message
     rate: result.messages / result.seconds,
@@ -36,13 +41,40 @@ async function sampleCpu(context, cell, server, target) {
     loadCpu: result.loadCpu / result.messages / 1000,
     // Shares of the time in which other work of this machine, or of its host, had the core.
     waited: result.loadWait / (result.seconds * 1e9),
-    stolen: stolenShare,
+    stolen,
   };
+}
+
+async function sampleCpu(context, cell, server, target) {
+  const { warmup, seconds } = context;
+  const options = { ...target, ...cell.load, pid: server.pid, warmup, seconds };
+  return figures(await timed(context, () => runLoad(context, options)));
+}
+
+/** The load generator listens, and learns whom to measure when the client that was given its port has started. */
+async function sampleClient(context, cell, peer) {
+  const { warmup, seconds } = context;
+  const load = startLoad(context.load, { ...cell.load, warmup, seconds }, context.cores.load);
+  let client;
+  try {
+    const { port } = await load.next(spare);
+    client = startClient(peer, { port, connections: cell.load.connections }, context.cores.server);
+    const { version } = await client.next(spare);
+    load.tell(String(client.pid));
+    const measured = figures(await timed(context, () => finish(load, context)));
+    await client.stop();
+    return { ...measured, version };
+  } catch (error) {
+    load.kill();
+    client?.kill();
+    throw error;
+  }
 }
 
 async function sampleMemory(context, cell, server, target) {
   // Code and caches that the first connections bring are no cost of one more connection.
-  await runLoad(context, target, { mode: 'connect', connections: 20, warmup: 0, seconds: 5, messages: 200 });
+  const first = { mode: 'connect', connections: 20, warmup: 0, seconds: 5, messages: 200 };
+  await runLoad(context, { ...target, ...first });
   const read = async () => {
     await sleep(cell.settle);
     await server.collect();
@@ -74,7 +106,9 @@ async function sampleMemory(context, cell, server, target) {
 
 /** Measures once; `context` holds the load program, the cores and the times. */
 export async function sample(context, cell, peer) {
-  const { unix, ...options } = cell.server;
+  if (cell.role === 'client') return sampleClient(context, cell, peer);
+  const { unix, tls, ...options } = cell.server;
+  if (tls) options.tls = await certificate();
   const path = unix ? join(built, `${process.pid}-${context.count++}.sock`) : undefined;
   const measure = cell.measure === 'memory' ? sampleMemory : sampleCpu;
   try {

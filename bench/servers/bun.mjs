@@ -1,4 +1,4 @@
-import { announce, keeper, readOptions } from './common.mjs';
+import { announce, keeper, readOptions, readTls } from './common.mjs';
 
 const options = readOptions();
 const keep = options.keep > 0 ? keeper(options.keep) : undefined;
@@ -13,6 +13,7 @@ const broadcast = (_socket, data) => {
 
 const server = globalThis.Bun.serve({
   ...(options.path ? { unix: options.path } : { port: 0, hostname: '127.0.0.1' }),
+  tls: readTls(options.tls),
   fetch: (request, server) => (server.upgrade(request) ? undefined : new Response('', { status: 426 })),
   websocket: {
     perMessageDeflate: false,

@@ -1,10 +1,21 @@
 // What every server script shares. Runs in Node, Bun and Deno.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
 
 /** The arguments `--name=value` of a server script. */
 export function readOptions() {
-  const options = { mode: 'echo', path: '', keep: 0, transient: false, modules: '' };
+  const options = {
+    mode: 'echo',
+    path: '',
+    keep: 0,
+    transient: false,
+    deflate: false,
+    tls: '',
+    modules: '',
+    port: 0,
+    connections: 0,
+  };
   for (const argument of process.argv.slice(2)) {
     const [, name, value] = /^--([a-z]+)=(.*)$/s.exec(argument) ?? [];
     if (!(name in options)) throw new Error(`expected --name=value of a known option, got "${argument}"`);
@@ -18,10 +29,25 @@ export function readOptions() {
   return options;
 }
 
+/** Key and certificate in the folder that `--tls` names; undefined without. */
+export function readTls(folder) {
+  if (folder === '') return undefined;
+  return { key: readFileSync(`${folder}/key.pem`), cert: readFileSync(`${folder}/cert.pem`) };
+}
+
+/** permessage-deflate alike for all who can be told: zlib's defaults, every message, no context kept. */
+export const zlib = { level: 6, memLevel: 8, windowBits: 15 };
+
 /** Loads a package from the folder whose `node_modules` holds it. */
 export function load(folder, name) {
   const require = createRequire(`${folder}/`);
   return { module: require(name), version: require(`${name}/package.json`).version };
+}
+
+/** Tells the runner that the client connects, and ends with standard input. */
+export function announceClient(version) {
+  process.stdout.write(`${JSON.stringify({ version })}\n`);
+  process.stdin.on('end', () => process.exit(0)).resume();
 }
 
 /** Tells the runner where the server listens, collects garbage when asked to, and ends with standard input. */

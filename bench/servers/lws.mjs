@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'libwebsockets';
-import { announce, keeper, readOptions } from './common.mjs';
+import { announce, keeper, readOptions, readTls, zlib } from './common.mjs';
 
 const options = readOptions();
+const tls = readTls(options.tls);
 const keep = options.keep > 0 ? keeper(options.keep) : undefined;
 
 const echo = (connection, data) => {
@@ -22,6 +23,8 @@ const publish = (_connection, data) => {
 const server = createServer({
   ...(options.path ? { path: options.path } : { port: 0, host: '127.0.0.1' }),
   ...(options.transient ? { binaryType: 'transient' } : {}),
+  ...(tls ? { tls } : {}),
+  ...(options.deflate ? { perMessageDeflate: { ...zlib, threshold: 0 } } : {}),
   ...(options.mode === 'broadcast' ? { open } : {}),
   message: options.mode === 'broadcast' ? broadcast : keep ? keepAndEcho : echo,
 });

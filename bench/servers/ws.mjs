@@ -1,11 +1,21 @@
 // ws: plain, or with bufferutil and utf-8-validate when those stand beside it and the environment does not forbid them.
 import { createServer } from 'node:http';
-import { announce, keeper, load, readOptions } from './common.mjs';
+import { createServer as createSecureServer } from 'node:https';
+import { announce, keeper, load, readOptions, readTls, zlib } from './common.mjs';
 
 const options = readOptions();
 const { module, version } = load(options.modules, 'ws');
-const http = createServer();
-const server = new module.WebSocketServer({ server: http });
+const tls = readTls(options.tls);
+const http = tls ? createSecureServer(tls) : createServer();
+const { windowBits, ...zlibDeflateOptions } = zlib;
+const perMessageDeflate = options.deflate && {
+  threshold: 0,
+  serverNoContextTakeover: true,
+  clientNoContextTakeover: true,
+  serverMaxWindowBits: windowBits,
+  zlibDeflateOptions,
+};
+const server = new module.WebSocketServer({ server: http, perMessageDeflate });
 const keep = options.keep > 0 ? keeper(options.keep) : undefined;
 
 const echo = (socket) => (data, isBinary) => {
