@@ -1,3 +1,4 @@
+import { wordsOf } from '../arguments.js';
 import { type Output, runSessions, UsageError } from './sessions.js';
 
 const help = `Usage: libwebsockets <command> [options]
@@ -26,7 +27,7 @@ export async function run(
     }
     throw new UsageError(`there is no command ${JSON.stringify(command)}; --help tells which there are`);
   } catch (error) {
-    errors.write(`libwebsockets: ${error instanceof Error ? error.message : error}\n`);
+    errors.write(`libwebsockets: ${wordsOf(error)}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

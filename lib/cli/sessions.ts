@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { wordsOf } from '../arguments.js';
 import { type RedisClient, RedisStore } from '../redis/index.js';
 import { formatOverview, overviewAsJson, readOverview, type Shown } from './overview.js';
 
@@ -142,7 +143,7 @@ async function connect(url: string): Promise<{ client: RedisClient; disconnect()
 
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
+  return wordsOf(error);
 }
 
 /** `false` when the signal came before the time was over. */

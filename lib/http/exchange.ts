@@ -1,3 +1,4 @@
+import { wordsOf } from '../arguments.js';
 import { type Crossing, sendRaw } from '../crossing.js';
 import { LwsError } from '../errors.js';
 import { Gone, Out, RequestFlag } from '../native.js';
@@ -66,8 +67,7 @@ async function respond<X>(services: HttpServices<X>, request: HttpRequest<X>, an
 function handlerError(cause: unknown, begun: boolean): LwsError {
   if (cause instanceof LwsError && cause.code === 'ERR_HANDLER') return cause;
   const what = begun ? 'A response failed on its way and was cut' : 'A request could not be answered';
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new LwsError('ERR_HANDLER', `${what}: ${why}`, { cause });
+  return new LwsError('ERR_HANDLER', `${what}: ${wordsOf(cause)}`, { cause });
 }
 
 /** The one way out of an exchange that went wrong. */

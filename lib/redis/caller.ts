@@ -1,3 +1,4 @@
+import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import type { Argument, RedisLink } from './link.js';
 import { functionOf, program } from './program.js';
@@ -55,7 +56,7 @@ export function createCaller(link: RedisLink, timeout: number): Caller {
     try {
       return await link.send(key, ['EVALSHA', program.scriptSha, '1', key, operation, ...args]);
     } catch (error) {
-      if (!messageOf(error).startsWith('NOSCRIPT')) throw error;
+      if (!wordsOf(error).startsWith('NOSCRIPT')) throw error;
       return link.send(key, ['EVAL', program.script, '1', key, operation, ...args]);
     }
   }
@@ -86,7 +87,7 @@ export function createCaller(link: RedisLink, timeout: number): Caller {
           },
           (cause: unknown) => {
             clearTimeout(timer);
-            reject(new LwsError('ERR_STORE', `Redis failed: ${messageOf(cause)} (${operation})`, { cause }));
+            reject(new LwsError('ERR_STORE', `Redis failed: ${wordsOf(cause)} (${operation})`, { cause }));
           },
         );
       }
@@ -122,13 +123,9 @@ function readyQueue(link: RedisLink): { wait(start: () => void): () => void } {
 
 /** Redis before 7, or an access list without functions. */
 function isRefusal(error: unknown): boolean {
-  return /unknown command|NOPERM/i.test(messageOf(error));
+  return /unknown command|NOPERM/i.test(wordsOf(error));
 }
 
 function isMissing(error: unknown): boolean {
-  return /Function not found/i.test(messageOf(error));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return /Function not found/i.test(wordsOf(error));
 }

@@ -47,10 +47,7 @@ export class RedisStore implements contract.SessionStore {
 
   constructor(options: RedisStoreOptions) {
     const { client, prefix = 'lws:', partitions = 16, timeout = 2000, ...unknown } = options;
-    const [misspelled] = Object.keys(unknown);
-    if (misspelled !== undefined) {
-      throw new LwsError('ERR_INVALID_OPTION', `RedisStore has no option ${describe(misspelled)}`);
-    }
+    check.refuseUnknown('RedisStore', unknown);
     if (typeof prefix !== 'string' || !/^[^{}]{1,64}$/.test(prefix)) {
       const message = `prefix has to be 1 to 64 characters without braces, but is ${describe(prefix)}`;
       throw new LwsError('ERR_INVALID_OPTION', message);

@@ -2,6 +2,13 @@ import { LwsError, type LwsErrorCode } from '../errors.js';
 import { describe, isWellFormed } from './ids.js';
 import { type Identity, maxIdLength, maxTtl, type NewSession, type Touch, type UserLimit } from './store.js';
 
+/** Throws `ERR_INVALID_OPTION` if anything was given that `of` has no option for. */
+export function refuseUnknown(of: string, rest: object): void {
+  const [misspelled] = Object.keys(rest);
+  if (misspelled !== undefined)
+    throw invalid(`${of} has no option ${describe(misspelled)}`, 'ERR_INVALID_OPTION');
+}
+
 /** Throws `ERR_INVALID_ARGUMENT`, or `code`, unless `value` is an integer in the range. */
 export function checkInteger(
   name: string,

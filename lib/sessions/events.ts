@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
+import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import type { Session } from './session.js';
 
@@ -88,6 +89,5 @@ export class Teller {
 }
 
 function wrap(cause: unknown, doing: string): LwsError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new LwsError('ERR_STORE', `${doing} failed: ${message}`, { cause });
+  return new LwsError('ERR_STORE', `${doing} failed: ${wordsOf(cause)}`, { cause });
 }

@@ -1,4 +1,6 @@
+import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { refuseUnknown } from './check.js';
 import { signedCookie } from './cookie.js';
 import { describe } from './ids.js';
 import type { LoginSource } from './settings.js';
@@ -67,8 +69,7 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
   /** @throws `ERR_INVALID_OPTION` */
   constructor(options: HttpLoginOptions<S>) {
     const { store, secret, cookie = 'connect.sid', ...unknown } = options;
-    const [misspelled] = Object.keys(unknown);
-    if (misspelled !== undefined) throw invalid(`there is no option ${describe(misspelled)}`);
+    refuseUnknown('HttpLogins', unknown);
     if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
       throw invalid(`store has to be an express-session store, but is ${describe(store)}`);
     }
@@ -147,8 +148,8 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
 function called<T>(run: (done: Callback<T>) => void): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const fail = (cause: unknown) => {
-      const message = cause instanceof Error ? cause.message : String(cause);
-      reject(new LwsError('ERR_STORE', `the store of the HTTP sessions failed: ${message}`, { cause }));
+      const message = `the store of the HTTP sessions failed: ${wordsOf(cause)}`;
+      reject(new LwsError('ERR_STORE', message, { cause }));
     };
     try {
       run((error, result) => (error ? fail(error) : resolve(result)));

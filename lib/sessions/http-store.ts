@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
-import { checkInteger } from './check.js';
+import { checkInteger, refuseUnknown } from './check.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
 import type { HttpSessionData, HttpSessionStore } from './http-logins.js';
@@ -48,10 +49,7 @@ export function httpSessionStore<B extends abstract new () => object>(
   options: HttpSessionStoreOptions<B>,
 ): InstanceType<B> & SessionBackedHttpStore {
   const { Store, store, ttl = 86_400_000, sweepInterval = 30_000, maxBytes = 65_536, ...unknown } = options;
-  const [misspelled] = Object.keys(unknown);
-  if (misspelled !== undefined) {
-    throw new LwsError('ERR_INVALID_OPTION', `httpSessionStore has no option ${describe(misspelled)}`);
-  }
+  refuseUnknown('httpSessionStore', unknown);
   if (typeof Store !== 'function') {
     throw new LwsError(
       'ERR_INVALID_OPTION',
@@ -161,7 +159,7 @@ export function httpSessionStore<B extends abstract new () => object>(
   const made = Object.assign(new (Store as unknown as new () => InstanceType<B>)(), methods);
 
   function reportTo(error: unknown): void {
-    process.emitWarning(`sweeping HTTP sessions failed: ${error instanceof Error ? error.message : error}`);
+    process.emitWarning(`sweeping HTTP sessions failed: ${wordsOf(error)}`);
   }
   return made;
 }

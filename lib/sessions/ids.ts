@@ -69,6 +69,9 @@ export function isWellFormed(text: string): boolean {
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (typeof value === 'function') return 'a function';
-  if (value === null || typeof value !== 'object') return String(value);
-  return `${/^[AEIOU]/.test(value.constructor?.name ?? 'O') ? 'an' : 'a'} ${value.constructor?.name ?? 'object'}`;
+  if (value === null || typeof value !== 'object') return String(value).slice(0, 60);
+  const { name } = value.constructor ?? {};
+  // What was decoded has whatever a stranger called its constructor.
+  const kind = typeof name === 'string' && /^\w{1,60}$/.test(name) ? name : 'object';
+  return `${/^[AEIOUaeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }

@@ -50,10 +50,7 @@ export class MemoryStore implements contract.SessionStore {
 
   constructor(options: MemoryStoreOptions = {}) {
     const { maxSessions = 1_000_000, maxBytes = 268_435_456, ...unknown } = options;
-    const [misspelled] = Object.keys(unknown);
-    if (misspelled !== undefined) {
-      throw new LwsError('ERR_INVALID_OPTION', `MemoryStore has no option ${describe(misspelled)}`);
-    }
+    check.refuseUnknown('MemoryStore', unknown);
     check.checkInteger('maxSessions', maxSessions, 1, 16_000_000, 'ERR_INVALID_OPTION');
     check.checkInteger('maxBytes', maxBytes, 1024, Number.MAX_SAFE_INTEGER, 'ERR_INVALID_OPTION');
     this.budget = new Budget(maxSessions, maxBytes);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LwsError } from '../errors.js';
-import { checkName } from './check.js';
+import { checkInteger, checkName, refuseUnknown } from './check.js';
 import { defaultMaxBytes } from './format.js';
 import { describe } from './ids.js';
 import { MemoryStore } from './memory-store.js';
@@ -99,8 +99,7 @@ export function settingsOf(options: SessionManagerOptions): Settings {
     refreshAuth,
     ...unknown
   } = options;
-  const [misspelled] = Object.keys(unknown);
-  if (misspelled !== undefined) throw invalid(`there is no option ${describe(misspelled)}`);
+  refuseUnknown('SessionManager', unknown);
   integer('ttl', ttl, 100, maxTtl);
   if (maxAge !== undefined) integer('maxAge', maxAge, 100, maxTtl);
   integer('keepDetached', keepDetached, 0, ttl);
@@ -147,8 +146,7 @@ function checkStore(store: SessionStore): void {
 }
 
 function integer(name: string, value: number, min: number, max: number): void {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
-  throw invalid(`${name} has to be an integer from ${min} to ${max}, but is ${describe(value)}`);
+  checkInteger(`SessionManager: ${name}`, value, min, max, 'ERR_INVALID_OPTION');
 }
 
 function oneOf(name: string, value: string, ...choices: string[]): void {

@@ -235,6 +235,17 @@ describe('A handler that fails', () => {
     expect(errors[0]).toMatchObject({ code: 'ERR_HANDLER', cause: oops });
   });
 
+  test('since it throws what cannot be shown answers 500 and tells the cause', async () => {
+    const cause = Object.create(null);
+    const { port, errors } = await startHttp(() => {
+      throw cause;
+    });
+    expect(await ask({ port })).toMatchObject({ status: 500 });
+    expect(errors).toHaveLength(1);
+    expect(errors[0]!.cause).toBe(cause);
+    expect(errors[0]!.message).toContain('a value that cannot be shown');
+  });
+
   test.each([
     ['a string', () => 'hello', 'string "hello"'],
     ['null', () => null, 'null'],

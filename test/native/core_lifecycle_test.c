@@ -1,4 +1,4 @@
-/* The context from creation to destruction, in every state of what it carries. */
+/* [L9] The context from creation to destruction, in every state of what it carries, under valgrind and ASan. */
 #include <errno.h>
 
 #include "check.h"

@@ -69,7 +69,7 @@ describe.concurrent.each([memoryBackend(), redisBackend()])('attaching, with $na
     expect(manager.stats()).toMatchObject({ created: 1, resumed: 1, takenOver: 0 });
   });
 
-  it('a session continues on another node', async (manager, start) => {
+  it('[D-A1] a session continues on another node, wherever its client is led', async (manager, start) => {
     const other = await start();
     const socket = new FakeSocket();
     const { id } = await manager.attach(socket, { attributes: { room: 'a' } });

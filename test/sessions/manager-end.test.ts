@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LwsError } from '../../lib/index.js';
 import type { Session, SessionManager } from '../../lib/sessions/index.js';
 import { FakeSocket } from './helpers/fake-socket.js';
 import { inSystem, memoryBackend, redisBackend, type StartNode, sleep, until } from './helpers/managers.js';
@@ -73,6 +74,23 @@ describe.concurrent.each([memoryBackend(), redisBackend()])('ending and limits, 
     expect(sockets.map(({ isOpen }) => isOpen)).toEqual([true, false, false]);
     expect(errors).toEqual(['closing a connection failed: stuck']);
     expect(manager.of(bad)).toBeUndefined();
+  });
+
+  it('what is thrown may be anything, also what cannot be shown', async (start) => {
+    const manager = await start();
+    const sockets = Array.from({ length: 2 }, () => new FakeSocket());
+    for (const socket of sockets) await manager.attach(socket, { loginId: 'l1' });
+    const thrown = Object.create(null);
+    sockets[0]!.close = () => {
+      throw thrown;
+    };
+    const errors: LwsError[] = [];
+    manager.on('error', (error) => errors.push(error));
+    expect(await manager.endLogin('l1')).toBe(2);
+    expect(sockets.map(({ isOpen }) => isOpen)).toEqual([true, false]);
+    expect(errors).toMatchObject([
+      { message: 'closing a connection failed: a value that cannot be shown', cause: thrown },
+    ]);
   });
 
   it('[D-S1] [D-S2] connections that attach while their login ends: none of them is left', async (start) => {

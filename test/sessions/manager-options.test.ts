@@ -19,7 +19,7 @@ describe('options of a SessionManager', () => {
     [{ refreshAuth: true }, 'refreshAuth has to be a function'],
     [{ nodeId: '' }, 'nodeId has to be 1 to 256 bytes'],
     [{ store: {} }, 'store has to be a SessionStore, but an Object has no newId()'],
-    [{ tll: 5 }, 'there is no option "tll"'],
+    [{ tll: 5 }, 'SessionManager has no option "tll"'],
   ])('%j is refused', (options, message) => {
     const make = () => new SessionManager(options as SessionManagerOptions);
     expect(make).toThrow(message);
