@@ -68,10 +68,11 @@ const checks: Record<string, Check> = {
  * Keeps a connection open: connects, and again when it is lost for a passing
  * reason, waiting a random part of a delay that doubles (full jitter).
  *
+ * @param url Or a function that is asked before each try, as for a fresh token; when it fails, so does the try.
  * @throws LwsError ERR_INVALID_OPTION at once for bad options.
  */
 export function reconnect<D = undefined>(
-  url: string | URL,
+  url: string | URL | (() => string | URL | Promise<string | URL>),
   options: ReconnectOptions<D> = {},
 ): Reconnecting<D> {
   const { minDelay, maxDelay, stableAfter = 5_000, maxRetries, retry, ...rest } = options;
@@ -83,9 +84,24 @@ export function reconnect<D = undefined>(
   let closed = false;
   let openedAt = 0;
 
+  /** Where to go this time; nobody waits for it once it is over. */
+  function target(): string | URL | Promise<string | URL> {
+    if (typeof url !== 'function') return url;
+    return new Promise((resolve, reject) => {
+      const over = () =>
+        reject(new LwsError('ERR_ABORTED', 'The signal was aborted', { cause: signal.reason }));
+      if (signal.aborted) over();
+      signal.addEventListener('abort', over, { once: true });
+      Promise.resolve()
+        .then(url)
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener('abort', over));
+    });
+  }
+
   async function once(): Promise<CloseInfo | LwsError> {
     try {
-      connection = await connect<D>(url, { ...rest, signal } as ConnectOptions<D>);
+      connection = await connect<D>(await target(), { ...rest, signal } as ConnectOptions<D>);
       openedAt = performance.now();
       if (closed) connection.close();
       return await connection.closed;

@@ -123,6 +123,42 @@ describe('reconnect() to a server that opens every connection and drops it', () 
   });
 });
 
+describe('reconnect() with a function for its URL', () => {
+  it('asks it before each try', async () => {
+    const record = recorder();
+    const { url } = await startServer(record.handlers);
+    let tries = 0;
+    const again = reconnect(async () => `${url}/?try=${++tries}`, quick);
+    const first = await record.opened.next();
+    expect(first.request.query.get('try')).toBe('1');
+    first.close(1012);
+    expect((await record.opened.next()).request.query.get('try')).toBe('2');
+    await again[Symbol.asyncDispose]();
+  });
+
+  it('tries again when it fails', async () => {
+    const record = recorder();
+    const { url } = await startServer(record.handlers);
+    const causes: unknown[] = [];
+    const again = reconnect(
+      () => {
+        if (causes.length === 0) throw new Error('no token');
+        return url;
+      },
+      { ...quick, retry: ({ cause }) => void causes.push(cause) },
+    );
+    await record.opened.next();
+    expect(causes).toMatchObject([{ code: 'ERR_CONNECT', cause: { message: 'no token' } }]);
+    await again[Symbol.asyncDispose]();
+  });
+
+  it('is over at once though the function never answers', async () => {
+    const again = reconnect(() => new Promise<string>(() => {}), quick);
+    again.close();
+    expect(await again.finished).toMatchObject({ code: 'ERR_ABORTED' });
+  });
+});
+
 it.each([
   ['retry=7', 7, 7],
   ['retry=2;spread=6', 2, 8],
