@@ -28,6 +28,16 @@ export function createCaller(link: RedisLink, timeout: number): Caller {
   async function load(): Promise<void> {
     const outcomes = await link.sendToMasters(['FUNCTION', 'LOAD', program.library]);
     functions = !outcomes.every((outcome) => outcome.status === 'rejected' && isRefusal(outcome.reason));
+  }
+
+  /** A master that is away keeps the calls to the others waiting for a part of their time only. */
+  async function loadInTime(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeout / 4);
+    });
+    await Promise.race([load().catch(() => undefined), late]);
+    clearTimeout(timer);
     loading = undefined;
   }
 
@@ -40,7 +50,7 @@ export function createCaller(link: RedisLink, timeout: number): Caller {
       else if (!isMissing(error)) throw error;
     }
     if (functions) {
-      loading ??= load();
+      loading ??= loadInTime();
       await loading;
     }
     try {

@@ -36,10 +36,29 @@ local function now()
   return math.floor(micros() / 1000)
 end
 
+-- The named fields of a record as a list, or nil. What is not one of ours, as a key of another type or one that
+-- lacks a field, is none: it fails no operation on the others.
+local function fields(base, sid, ...)
+  local values = redis.pcall('HMGET', base .. 's:' .. sid, ...)
+  if values.err then return nil end
+  for i = 1, select('#', ...) do
+    if not values[i] then return nil end
+  end
+  return values
+end
+
+local function is_count(value)
+  return string.find(value, '^%d+$')
+end
+
 -- The record as a list in the order of FIELDS, or nil; dead ones only where asked for.
 local function load(base, sid, at, dead)
-  local record = redis.call('HMGET', base .. 's:' .. sid, unpack(FIELDS))
-  if not record[EXP] or (not dead and tonumber(record[EXP]) <= at) then return nil end
+  local record = fields(base, sid, unpack(FIELDS))
+  if not record then return nil end
+  for i = GEN, EXP do
+    if not is_count(record[i]) then return nil end
+  end
+  if not is_count(record[TTL]) or (not dead and tonumber(record[EXP]) <= at) then return nil end
   return record
 end
 
@@ -65,7 +84,7 @@ local function index(key, sid, net, at)
 end
 
 local function unindex(key, sid)
-  redis.call('ZREM', key, sid)
+  redis.pcall('ZREM', key, sid)
 end
 
 -- The indexes and the safety net, for a while to come.
@@ -94,7 +113,7 @@ end
 local function unindex_owner(base, sid, record)
   if record[CONN] == '' then return end
   local key = base .. 'c:' .. record[CONN]
-  if redis.call('GET', key) == sid then redis.call('DEL', key) end
+  if redis.pcall('GET', key) == sid then redis.call('DEL', key) end
   unindex(base .. 'n:' .. record[NODE], sid)
 end
 
@@ -136,8 +155,8 @@ end
 local function members(base, key, at, except)
   local list = {}
   for _, sid in ipairs(redis.call('ZRANGE', key, 0, -1)) do
-    local short = redis.call('HMGET', base .. 's:' .. sid, 'born', 'exp')
-    if short[1] and tonumber(short[2]) > at and sid ~= except then
+    local short = sid ~= except and fields(base, sid, 'born', 'exp')
+    if short and is_count(short[1]) and is_count(short[2]) and tonumber(short[2]) > at then
       list[#list + 1] = {sid = sid, born = tonumber(short[1])}
     end
   end
@@ -152,7 +171,8 @@ local function make_room(base, uid, max, excess, at, except)
   local list = members(base, base .. 'u:' .. uid, at, except)
   if #list >= max and excess == 'reject' then return nil, #list end
   for i = 1, #list - max + 1 do
-    evicted[i] = remove(base, list[i].sid, load(base, list[i].sid, at))
+    local record = load(base, list[i].sid, at)
+    if record then evicted[#evicted + 1] = remove(base, list[i].sid, record) end
   end
   return evicted
 end
@@ -196,9 +216,12 @@ end
 
 function ops.members(base, kind, name)
   local at = now()
-  local list = members(base, base .. kind .. ':' .. name, at)
-  for i, member in ipairs(list) do list[i] = reply(member.sid, load(base, member.sid, at)) end
-  return list
+  local records = {}
+  for _, member in ipairs(members(base, base .. kind .. ':' .. name, at)) do
+    local record = load(base, member.sid, at)
+    if record then records[#records + 1] = reply(member.sid, record) end
+  end
+  return records
 end
 
 function ops.connection(base, conn)
@@ -252,24 +275,28 @@ function ops.touch(base, exact, ...)
   for i = 1, #entries, 4 do
     local sid, gen, conn, idle = entries[i], entries[i + 1], entries[i + 2], tonumber(entries[i + 3])
     local key = base .. 's:' .. sid
-    local exp, owner_gen, owner_conn, last, ttl, ends, net =
-      unpack(redis.call('HMGET', key, 'exp', 'gen', 'conn', 'la', 'ttl', 'ends', 'net'))
-    exp = tonumber(exp or 0)
-    if exp <= at then
+    local known = fields(base, sid, 'gen', 'conn', 'ends', 'exp', 'la', 'ttl', 'net')
+    local owner_gen, owner_conn, ends = unpack(known or {})
+    local exp, last, ttl, net = 0, 0, 0, 0
+    if known then
+      exp, last, ttl, net = tonumber(known[4]), tonumber(known[5]), tonumber(known[6]), tonumber(known[7])
+    end
+    if not (exp and last and ttl and net) or exp <= at then
       exp = 0
     elseif gen ~= '' and (owner_gen ~= gen or owner_conn ~= conn) then
       exp = -1
     else
-      local active = math.max(at - idle, tonumber(last))
+      local active = math.max(at - idle, last)
       local moved = exp
-      if exact == '1' or exp - at < tonumber(ttl) / 2 then
-        moved = math.max(exp, bounded(ends, at - idle + tonumber(ttl)))
+      if exact == '1' or exp - at < ttl / 2 then
+        moved = math.max(exp, bounded(ends, at - idle + ttl))
       end
       redis.call('HSET', key, 'la', str(active), 'exp', str(moved))
       if moved > exp then
         redis.call('ZADD', base .. 'exp', str(moved), sid)
         exp = moved
-        if exp + GRACE > tonumber(net) then secure(base, sid, load(base, sid, at), at) end
+        local record = exp + GRACE > net and load(base, sid, at)
+        if record then secure(base, sid, record, at) end
       end
     end
     results[#results + 1] = exp
@@ -328,15 +355,18 @@ function ops.destroy(base, sid, gen, conn)
   return {remove(base, sid, record)}
 end
 
-function ops.finish(base, kind, name, block, limit)
+-- Expired ones are the sweep's; 'skip' says how many of them lie in front of what is left.
+function ops.finish(base, kind, name, block, limit, skip)
   if tonumber(block) > 0 then redis.call('SET', base .. 't:' .. name, '1', 'PX', block) end
   local at = now()
-  local list = members(base, base .. kind .. ':' .. name, at)
+  local from, most = tonumber(skip), tonumber(limit)
+  local listed = redis.call('ZRANGE', base .. kind .. ':' .. name, from, from + most - 1)
   local records = {}
-  for i = 1, math.min(#list, tonumber(limit)) do
-    records[i] = remove(base, list[i].sid, load(base, list[i].sid, at))
+  for _, sid in ipairs(listed) do
+    local record = load(base, sid, at)
+    if record then records[#records + 1] = remove(base, sid, record) end
   end
-  return {#list > tonumber(limit) and 1 or 0, records}
+  return {#listed >= most and 1 or 0, records, from + #listed - #records}
 end
 
 function ops.sweep(base, limit)

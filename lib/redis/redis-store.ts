@@ -9,7 +9,7 @@ import { type Caller, createCaller, type Undo } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
 import type { Argument } from './link.js';
 import { regenerateAcross } from './regenerate.js';
-import { listOf, numberOf, type Reply, recordOf, recordsOf, storedOf, textOf } from './reply.js';
+import { allStored, listOf, numberOf, type Reply, recordOf, recordsOf, textOf } from './reply.js';
 
 /** Options of {@link RedisStore}. */
 export interface RedisStoreOptions {
@@ -44,6 +44,8 @@ export class RedisStore implements contract.SessionStore {
   private readonly prefix: string;
   private readonly partitions: number;
   private readonly timeout: number;
+  /** What was taken out of Redis by calls that had been given up when it answered, by what they were to take. */
+  private readonly late = new Map<string, contract.SessionRecord[]>();
 
   constructor(options: RedisStoreOptions) {
     const { client, prefix = 'lws:', partitions = 16, timeout = 2000, ...unknown } = options;
@@ -75,10 +77,7 @@ export class RedisStore implements contract.SessionStore {
     check.checkNewSession(session, limit);
     const { userId, loginId = '', owner, ttl, maxAge = '', attributes = empty, extensions = empty } = session;
     const id = session.id ?? this.newId(userId);
-    if (session.id !== undefined) {
-      const tail = id.slice(id.indexOf('.') + 1);
-      check.checkGivenId(id, this.partition(id), Number.parseInt(makeId(this.partitions, userId, tail), 10));
-    }
+    if (session.id !== undefined) this.checkGivenId(session.id, userId);
     const key = owner === undefined ? '' : connectionKey(id, owner.connection);
     const values = [
       id,
@@ -107,7 +106,7 @@ export class RedisStore implements contract.SessionStore {
 
   async byLogin(loginId: string, userId?: string): Promise<contract.SessionRecord[]> {
     const lists = await this.overPartitions(userId, (place) => this.call(place, 'members', ['l', loginId]));
-    const stored = lists.flatMap((list) => listOf(list).map(storedOf));
+    const stored = lists.flatMap(allStored);
     return stored.sort((a, b) => a.bornMicros - b.bornMicros).map(({ record }) => record);
   }
 
@@ -257,24 +256,14 @@ export class RedisStore implements contract.SessionStore {
 
   async sweep(limit: number): Promise<contract.Swept> {
     check.checkInteger('limit', limit, 1, 1_000_000);
-    const each = `${Math.min(recordsPerCall, Math.ceil(limit / this.partitions))}`;
-    return sweptOf(
-      await this.overPartitions(undefined, async (place) => {
-        const [more, records, unsettled] = listOf(await this.call(place, 'sweep', [each]));
-        await Promise.all(listOf(unsettled).map((entry) => this.heal(textOf(entry))));
-        return [more, records];
-      }),
-    );
+    return this.take('sweep', [], limit);
   }
 
   async orphans(nodeId: string, keepFor: number, limit: number): Promise<contract.Swept> {
     check.checkName('nodeId', nodeId);
     check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
     check.checkInteger('limit', limit, 1, 1_000_000);
-    const each = `${Math.min(recordsPerCall, Math.ceil(limit / this.partitions))}`;
-    const take = async (place: string) =>
-      listOf(await this.call(place, 'orphans', [nodeId, `${keepFor}`, each]));
-    return sweptOf(await this.overPartitions(undefined, take));
+    return this.take('orphans', [nodeId, `${keepFor}`], limit);
   }
 
   async list(cursor = '0:0', limit = 100): Promise<contract.Page> {
@@ -305,6 +294,12 @@ export class RedisStore implements contract.SessionStore {
     return partitionOf(id, this.partitions);
   }
 
+  private checkGivenId(id: string, userId: string | undefined): void {
+    const partition = this.partition(id);
+    const tail = partition === undefined ? '-' : id.slice(id.indexOf('.') + 1);
+    check.checkGivenId(id, partition, Number.parseInt(this.newId(userId, tail), 10));
+  }
+
   /** Runs an operation in the partition in front of `place`, a session id or connection key. */
   private call(place: string, operation: string, args: readonly Argument[], undo?: Undo): Promise<Reply> {
     const tag = `{${this.partitions}/${place.slice(0, place.indexOf('.'))}}`;
@@ -314,7 +309,11 @@ export class RedisStore implements contract.SessionStore {
   /** Runs in every partition at the same time, or only in that of the user if there is one. */
   private overPartitions<T>(userId: string | undefined, run: (place: string) => Promise<T>): Promise<T[]> {
     if (userId !== undefined) return Promise.all([run(this.newId(userId, '-'))]);
-    return Promise.all(Array.from({ length: this.partitions }, (_, partition) => run(`${partition}.`)));
+    return Promise.all(this.places().map(run));
+  }
+
+  private places(): string[] {
+    return Array.from({ length: this.partitions }, (_, partition) => `${partition}.`);
   }
 
   private async finish(
@@ -324,16 +323,52 @@ export class RedisStore implements contract.SessionStore {
     block: number,
   ): Promise<contract.SessionRecord[]> {
     const ended: contract.SessionRecord[] = [];
-    for (;;) {
-      const reply = await this.call(place, 'finish', [kind, name, `${block}`, `${recordsPerCall}`]);
-      const [more, records] = listOf(reply);
+    for (let skip = 0; ; ) {
+      const args = [kind, name, `${block}`, `${recordsPerCall}`, `${skip}`];
+      const [more, records, kept] = listOf(await this.call(place, 'finish', args));
       ended.push(...recordsOf(records));
       if (numberOf(more) === 0) return ended;
+      skip = numberOf(kept);
     }
   }
 
-  /** Finishes a regenerate whose process died between its two steps. */
-  private async heal(entry: string): Promise<void> {
+  /**
+   * Takes sessions out of every partition. Nobody else will ever get them, so what some partitions gave is returned
+   * although others failed, and what comes when the call was given up is returned by the next one.
+   */
+  private async take(
+    operation: 'sweep' | 'orphans',
+    args: readonly string[],
+    limit: number,
+  ): Promise<contract.Swept> {
+    const key = [operation, args[0]].join(' ');
+    const each = `${Math.min(recordsPerCall, Math.ceil(limit / this.partitions))}`;
+    const late: Undo = async (reply) => {
+      this.late.set(key, [...(this.late.get(key) ?? []), ...recordsOf(listOf(reply)[1])]);
+    };
+    const records = this.late.get(key) ?? [];
+    this.late.delete(key);
+    const outcomes = await Promise.allSettled(
+      this.places().map(async (place) => {
+        const [more, taken, unsettled] = listOf(await this.call(place, operation, [...args, each], late));
+        records.push(...recordsOf(taken));
+        await this.heal(unsettled ?? []);
+        return numberOf(more) > 0;
+      }),
+    );
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined && records.length === 0) throw failed.reason;
+    // The next call meets what failed, and has nothing to lose then.
+    const more = outcomes.some((outcome) => outcome.status === 'rejected' || outcome.value);
+    return { records, more };
+  }
+
+  /** Finishes regenerates whose process died between its two steps; what fails is tried again by the next sweep. */
+  private async heal(unsettled: Reply): Promise<void> {
+    await Promise.allSettled(listOf(unsettled).map((entry) => this.settle(textOf(entry))));
+  }
+
+  private async settle(entry: string): Promise<void> {
     const [renewed = '', old = ''] = entry.split(' ');
     if (this.partition(old) !== undefined) await this.destroy(old);
     await this.call(renewed, 'settle', [renewed, old, '0']);
@@ -370,11 +405,4 @@ function createResult(reply: Reply): contract.RegenerateResult & contract.Create
   if (outcome === 'created')
     return { status: outcome, record: recordOf(detail), evicted: recordsOf(evicted) };
   return outcome === 'limit' ? { status: outcome, count: numberOf(detail) } : { status: outcome };
-}
-
-function sweptOf(parts: readonly (readonly (Reply | undefined)[])[]): contract.Swept {
-  return {
-    records: parts.flatMap(([, records]) => recordsOf(records)),
-    more: parts.some(([more]) => numberOf(more) > 0),
-  };
 }

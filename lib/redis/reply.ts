@@ -38,7 +38,7 @@ export interface Stored {
 }
 
 /** The record out of the list that `reply()` in the Lua source makes. */
-export function storedOf(reply: Reply | undefined): Stored {
+function storedOf(reply: Reply | undefined): Stored {
   const fields = listOf(reply);
   if (fields.length !== fieldCount) throw unexpected(`${fieldCount} fields`, reply);
   const [id, uid, lid, node, conn, gen, ver, born, la, exp, ends, ttl, attributes, extensions] = fields;
@@ -68,8 +68,19 @@ export function recordOf(reply: Reply | undefined): SessionRecord {
   return storedOf(reply).record;
 }
 
+/** Those of a list that can be read: one that somebody broke costs no other. */
+export function allStored(reply: Reply | undefined): Stored[] {
+  return listOf(reply).flatMap((record) => {
+    try {
+      return [storedOf(record)];
+    } catch {
+      return [];
+    }
+  });
+}
+
 export function recordsOf(reply: Reply | undefined): SessionRecord[] {
-  return listOf(reply).map(recordOf);
+  return allStored(reply).map(({ record }) => record);
 }
 
 function unexpected(expected: string, reply: Reply | undefined): LwsError {
