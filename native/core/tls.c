@@ -108,6 +108,11 @@ static bool handshake(lwsn_transport *t) {
   return !t->doomed;
 }
 
+/* Whether another read can bring anything: spares the call that would only say no. */
+static bool has_more(const lwsn_tls *tls) {
+  return SSL_has_pending(tls->ssl) || BIO_ctrl_pending(SSL_get_rbio(tls->ssl)) > 0;
+}
+
 void lwsn_tls_resume(lwsn_transport *t) {
   lwsn_tls *tls = t->tls;
   uint8_t *plain = t->context->plain;
@@ -121,7 +126,10 @@ void lwsn_tls_resume(lwsn_transport *t) {
     int n = SSL_read(tls->ssl, plain, PLAIN_SIZE);
     if (n > 0) {
       lwsn_transport_plain_input(t, plain, (size_t)n);
-      continue;
+      if (has_more(tls)) continue;
+      tls->input_left = false;
+      if (!t->doomed) flush_out(t);
+      return;
     }
     tls->input_left = false;
     int error = SSL_get_error(tls->ssl, n);
