@@ -8,6 +8,7 @@ enum {
   SMALL_KEEP = 64,                   /* idle slabs kept: 4 MiB */
   LARGE_KEEP = 48,                   /* idle slabs kept: 48 MiB, about what one young-generation cycle holds */
   LENT_SIZE = 256 * 1024,
+  LANDING_MAX = 128 * 1024, /* one read takes at most this much */
 };
 
 bool lwsn_inbound_init(lwsn_inbound *in) {
@@ -58,22 +59,20 @@ static uint8_t *place(lwsn_slab *slab, lwsn_record *record, size_t size) {
   return at;
 }
 
-static uint8_t *reserve_shared(lwsn_inbound *in, lwsn_slab **current, lwsn_slab_pool *pool, lwsn_record *record,
-                               size_t size) {
-  if (!*current || (*current)->size - (*current)->used < size) {
-    lwsn_slab *fresh = lwsn_slab_take(pool);
-    if (!fresh) return NULL;
-    if (!table_add(in, fresh)) {
-      lwsn_slab_unref(fresh);
-      return NULL;
-    }
-    *current = fresh; /* the full one stays in the table until the batch that shows it was delivered */
+static lwsn_slab *shared_with_room(lwsn_inbound *in, lwsn_slab **current, lwsn_slab_pool *pool, size_t size) {
+  if (*current && (*current)->size - (*current)->used >= size) return *current;
+  lwsn_slab *fresh = lwsn_slab_take(pool);
+  if (!fresh) return NULL;
+  if (!table_add(in, fresh)) {
+    lwsn_slab_unref(fresh);
+    return NULL;
   }
-  return place(*current, record, size);
+  *current = fresh; /* the full one stays in the table until the batch that shows it was delivered */
+  return fresh;
 }
 
 /* Lent slabs are chained and rewound after each batch, so a burst grows the chain once and not per message. */
-static uint8_t *reserve_lent(lwsn_inbound *in, lwsn_record *record, size_t size) {
+static lwsn_slab *lent_with_room(lwsn_inbound *in, size_t size) {
   lwsn_slab *slab = in->lent_current;
   while (slab && slab->size - slab->used < size) slab = slab->next;
   if (!slab) {
@@ -92,7 +91,7 @@ static uint8_t *reserve_lent(lwsn_inbound *in, lwsn_record *record, size_t size)
     in->lent = slab;
   }
   in->lent_current = slab;
-  return place(slab, record, size);
+  return slab;
 }
 
 uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size, lwsn_keep keep) {
@@ -102,23 +101,53 @@ uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size
     record->offset = record->length = 0;
     return nothing;
   }
-  uint8_t *at;
-  if (keep == LWSN_KEEP_BATCH)
-    at = reserve_lent(in, record, size);
-  else if (size <= LWSN_SMALL_MAX)
-    at = reserve_shared(in, &in->small, in->small_pool, record, size);
-  else if (size <= LWSN_LARGE_MAX)
-    at = reserve_shared(in, &in->large, in->large_pool, record, size);
-  else {
-    at = malloc(size);
-    if (at && !lwsn_inbound_adopt(in, record, at, size)) {
-      free(at);
-      at = NULL;
+  if (keep == LWSN_KEEP_LONG && size > LWSN_LARGE_MAX) {
+    uint8_t *own = malloc(size);
+    if (own && !lwsn_inbound_adopt(in, record, own, size)) {
+      free(own);
+      own = NULL;
     }
-    return at;
+    return own;
   }
-  if (at) in->batch_bytes += size;
-  return at;
+  lwsn_slab *slab = keep == LWSN_KEEP_BATCH  ? lent_with_room(in, size)
+                    : size <= LWSN_SMALL_MAX ? shared_with_room(in, &in->small, in->small_pool, size)
+                                             : shared_with_room(in, &in->large, in->large_pool, size);
+  if (!slab) return NULL;
+  in->batch_bytes += size;
+  return place(slab, record, size);
+}
+
+uint8_t *lwsn_inbound_land(lwsn_inbound *in, lwsn_keep keep, size_t least, size_t *room) {
+  lwsn_slab *slab =
+      keep == LWSN_KEEP_BATCH ? lent_with_room(in, least) : shared_with_room(in, &in->large, in->large_pool, least);
+  if (!slab) return NULL;
+  size_t begin = slab->used, end = slab->size;
+  if (end - begin > LANDING_MAX) end = begin + LANDING_MAX;
+  in->landing = (lwsn_landing){.slab = slab, .keep = keep, .begin = begin, .end = end, .shown = begin};
+  slab->used = end;
+  *room = end - begin;
+  return slab->data + begin;
+}
+
+bool lwsn_inbound_show(lwsn_inbound *in, lwsn_record *record, const uint8_t *payload, size_t size, lwsn_keep keep) {
+  lwsn_landing *landing = &in->landing;
+  if (!landing->slab || landing->keep != keep || size <= LWSN_SMALL_MAX) return false;
+  const uint8_t *data = landing->slab->data;
+  if (payload < data + landing->begin || payload >= data + landing->end) return false;
+  record->slab = landing->slab->id;
+  record->offset = (uint32_t)(payload - data);
+  record->length = (uint32_t)size;
+  landing->shown = record->offset + size;
+  in->batch_bytes += size;
+  return true;
+}
+
+void lwsn_inbound_landed(lwsn_inbound *in) {
+  lwsn_landing *landing = &in->landing;
+  if (!landing->slab) return;
+  /* a payload that was copied meanwhile lies behind the landing */
+  if (landing->slab->used == landing->end) landing->slab->used = landing->shown;
+  landing->slab = NULL;
 }
 
 bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, size_t size) {

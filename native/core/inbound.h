@@ -84,6 +84,18 @@ enum {
 };
 
 /**
+ * Where one read puts what it gets, so that large payloads are shown where they
+ * lie and not copied once more. Open between lwsn_inbound_land and
+ * lwsn_inbound_landed; what is reserved meanwhile lies behind it.
+ */
+typedef struct lwsn_landing {
+  lwsn_slab *slab; /* NULL: none is open */
+  lwsn_keep keep;
+  size_t begin, end; /* in the slab */
+  size_t shown;      /* end of the last payload that was shown, or `begin` */
+} lwsn_landing;
+
+/**
  * The inbound side of the crossing: records and payloads on their way to one
  * batch call. The ring never drops: what does not fit waits in `overflow` and
  * moves up when the batch was delivered.
@@ -102,6 +114,7 @@ typedef struct lwsn_inbound {
   lwsn_slab *large;
   lwsn_slab *lent; /* chain of slabs that are written anew each batch */
   lwsn_slab *lent_current;
+  lwsn_landing landing;
   lwsn_slab *table[LWSN_SLABS_MAX];
   uint32_t table_used; /* entries up to here may be taken */
   size_t batch_bytes;  /* payload bytes since the last batch */
@@ -113,6 +126,21 @@ void lwsn_inbound_free(lwsn_inbound *in);
 
 /** Room for `size` payload bytes; fills the record's slab, offset and length. NULL: no memory, or the table is full. */
 uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size, lwsn_keep keep);
+
+/**
+ * Opens a landing of at least `least` bytes (at most LWSN_LARGE_MAX and a frame header) for payloads of this kind.
+ * `room` is how much it holds. NULL: no memory; read somewhere else.
+ */
+uint8_t *lwsn_inbound_land(lwsn_inbound *in, lwsn_keep keep, size_t least, size_t *room);
+
+/**
+ * Makes payload bytes that lie in the open landing the record's. False: they do not, or they are small
+ * enough that a kept one should not hold a large slab; reserve room and copy.
+ */
+bool lwsn_inbound_show(lwsn_inbound *in, lwsn_record *record, const uint8_t *payload, size_t size, lwsn_keep keep);
+
+/** Closes the landing: what was not shown is free again. */
+void lwsn_inbound_landed(lwsn_inbound *in);
 
 /** Hands a malloc'ed buffer over as the record's payload. False: no memory; the buffer stays the caller's. */
 bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, size_t size);

@@ -51,12 +51,21 @@ static void push_message(lwsn_connection *c, lwsn_record *record, uint8_t opcode
   push(c, record);
 }
 
+static void note_size(lwsn_receive *rx, size_t size) {
+  rx->large = size > LWSN_SMALL_MAX && size <= LWSN_LARGE_MAX ? (uint32_t)size : 0;
+  rx->large_opcode = rx->opcode;
+}
+
 /* The common case: a whole message in one frame, all of it in the read buffer. */
 static void take_whole(lwsn_connection *c, const uint8_t *payload, size_t size) {
   lwsn_receive *rx = &c->rx;
   if (!wanted(c)) return;
+  note_size(rx, size);
   lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
-  uint8_t *at = lwsn_inbound_reserve(&c->transport->context->inbound, &record, size, keep_for(c, rx->opcode));
+  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_keep keep = keep_for(c, rx->opcode);
+  uint8_t *at = lwsn_inbound_show(in, &record, payload, size, keep) ? (uint8_t *)payload
+                                                                    : lwsn_inbound_reserve(in, &record, size, keep);
   if (!at) {
     fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
     return;
@@ -176,6 +185,7 @@ static void end_message(lwsn_connection *c) {
   lwsn_inbound *in = &c->transport->context->inbound;
   lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
   size_t size = rx->message_size;
+  if (rx->opcode == opcode) note_size(rx, size);
   bool done;
   if (size > LWSN_LARGE_MAX) {
     done = lwsn_inbound_adopt(in, &record, rx->message_data, size);
@@ -441,6 +451,18 @@ void lwsn_receive_input(lwsn_connection *c, const uint8_t *data, size_t size) {
   keep_rest(c, data + used, size - used);
 }
 
+/* Where the next read goes: a connection of large messages reads to where they will be shown. */
+static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
+  lwsn_context *context = c->transport->context;
+  uint32_t large = c->rx.large;
+  uint8_t *at = large == 0 || c->transport->tls ? NULL
+                                                : lwsn_inbound_land(&context->inbound, keep_for(c, c->rx.large_opcode),
+                                                                    large + LWSN_FRAME_HEADER_MAX, room);
+  if (at) return at;
+  *room = LWSN_SCRATCH_SIZE;
+  return context->scratch;
+}
+
 void lwsn_receive_read(lwsn_connection *c) {
   lwsn_transport *t = c->transport;
   if (t->doomed) return;
@@ -449,12 +471,15 @@ void lwsn_receive_read(lwsn_connection *c) {
     lwsn_transport_resume(t);
     if (t->doomed || (!t->ending && !lwsn_transport_wants_input(t))) return;
   }
-  uint8_t *scratch = t->context->scratch;
-  ssize_t n = lwsn_wsi_read(t->wsi, scratch, LWSN_SCRATCH_SIZE);
+  lwsn_inbound *in = &t->context->inbound;
+  size_t room;
+  uint8_t *at = landing_for(c, &room);
+  ssize_t n = lwsn_wsi_read(t->wsi, at, room);
   if (n > 0)
-    lwsn_transport_input(t, scratch, (size_t)n);
+    lwsn_transport_input(t, at, (size_t)n);
   else if (n < 0)
     lwsn_connection_input_ended(c, n == -2);
+  lwsn_inbound_landed(in);
 }
 
 void lwsn_receive_backlog(lwsn_connection *c) {

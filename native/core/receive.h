@@ -31,6 +31,8 @@ typedef struct lwsn_receive {
   uint64_t streamed; /* bytes of the message delivered in pieces */
   uint8_t *control;  /* payload of a control frame that came in pieces; malloc'ed */
   uint8_t control_size;
+  uint8_t large_opcode;
+  uint32_t large; /* size of the last message, if it was large and came in one frame: the next read makes room for it */
 } lwsn_receive;
 
 /** RECEIVE: reads once and parses. */
