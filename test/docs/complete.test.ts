@@ -1,0 +1,172 @@
+import { describe, expect, it, vi } from 'vitest';
+import { checkTable } from '../../lib/checks.js';
+import { checkConnectOptions } from '../../lib/client/options.js';
+import { deflateSettings } from '../../lib/deflate.js';
+import { createServer, errorCodes, LwsError, reconnect } from '../../lib/index.js';
+import { checkOptions, deflateChecks } from '../../lib/options.js';
+import { type Entry, entriesOf } from './helpers/entries.js';
+import { guides, page } from './helpers/pages.js';
+import { membersOf, numericDefaults } from './helpers/sources.js';
+
+const channels = vi.hoisted(() => new Set<string>());
+vi.mock('node:diagnostics_channel', async (original) => {
+  const actual = await original<typeof import('node:diagnostics_channel')>();
+  const channel = (name: string) => {
+    channels.add(name);
+    return actual.channel(name);
+  };
+  return { ...actual, channel };
+});
+
+const headingsOf = (name: string) => page(name).headings.map(({ words }) => words.replaceAll('`', ''));
+const namesOf = (name: string, section?: string) => entriesOf(name, section).map((entry) => entry.name);
+
+const handlers = membersOf('lib/handlers.ts', 'Handlers');
+const serverOptions = membersOf('lib/options.ts', 'ServerOptions');
+const tlsOptions = ['CommonTlsOptions', 'ServerTlsOptions', 'ClientTlsOptions'].flatMap((name) =>
+  membersOf('lib/tls.ts', name),
+);
+const connectOptions = membersOf('lib/client/options.ts', 'ConnectOptions');
+const prefixed = (prefix: string, path: string, name: string) =>
+  membersOf(path, name).map((member) => `${prefix}: ${member}`);
+
+describe('everything that can be given or asked has a heading', () => {
+  it.each([
+    ['every handler', 'docs/handlers.md', handlers],
+    ['every event of a server', 'docs/handlers.md', ['upgrade', 'error', 'request']],
+    ['every option of attach', 'docs/options.md', prefixed('attach', 'lib/adopt/attach.ts', 'AttachOptions')],
+    ['every option of close', 'docs/options.md', prefixed('close', 'lib/server.ts', 'CloseOptions')],
+    ['every option of send', 'docs/options.md', prefixed('send', 'lib/connection.ts', 'SendOptions')],
+    ['every option of tls', 'docs/tls.md', tlsOptions],
+    [
+      'every option of perMessageDeflate',
+      'docs/compression.md',
+      membersOf('lib/deflate.ts', 'DeflateOptions'),
+    ],
+    ['every option of connect', 'docs/client.md', connectOptions.filter((name) => name !== 'error')],
+    ['every option of reconnect', 'docs/client.md', membersOf('lib/client/reconnect.ts', 'ReconnectOptions')],
+    ['every counter and gauge', 'docs/diagnostics.md', membersOf('lib/server.ts', 'ServerStats')],
+    ['every error code', 'docs/errors.md', Object.keys(errorCodes)],
+  ])('%s, in %s', (_, name, members) => {
+    expect(members.length).toBeGreaterThan(0);
+    const known = headingsOf(name);
+    expect(members.filter((member) => !known.includes(member))).toEqual([]);
+  });
+
+  it('every option of createServer', () => {
+    const known = guides().flatMap(({ name }) => headingsOf(name));
+    expect(serverOptions.filter((member) => !known.includes(member))).toEqual([]);
+  });
+
+  it('every diagnostics channel', async () => {
+    await Promise.all([import('../../lib/sessions/index.js'), import('../../lib/redis/index.js')]);
+    const known = headingsOf('docs/diagnostics.md').filter((words) => words.startsWith('libwebsockets:'));
+    expect(known.sort()).toEqual([...channels].filter((name) => name.startsWith('libwebsockets:')).sort());
+    expect(known.length).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['SessionManagerOptions', 'lib/sessions/settings.ts'],
+    ['MemoryStoreOptions', 'lib/sessions/memory-store.ts'],
+    ['RedisStoreOptions', 'lib/redis/redis-store.ts'],
+    ['SessionEvents', 'lib/sessions/events.ts'],
+  ])('every member of %s is told in docs/sessions.md', (name, path) => {
+    const { text } = page('docs/sessions.md');
+    const members = membersOf(path, name);
+    expect(members.filter((member) => !new RegExp(`\\b${member}\\b`).test(text))).toEqual([]);
+  });
+});
+
+describe('every heading is about something that is there', () => {
+  it.each([
+    ['docs/options.md', undefined, serverOptions],
+    ['docs/tls.md', 'Options', tlsOptions],
+    ['docs/compression.md', 'Options', membersOf('lib/deflate.ts', 'DeflateOptions')],
+    ['docs/client.md', 'Options of connect', connectOptions],
+    ['docs/client.md', 'Options of reconnect', membersOf('lib/client/reconnect.ts', 'ReconnectOptions')],
+    ['docs/errors.md', undefined, Object.keys(errorCodes)],
+  ])('%s, %s', (name, section, members) => {
+    const told = namesOf(name, section).filter((one) => !/^(?:attach|close|send): /.test(one));
+    expect(told.filter((one) => !members.includes(one))).toEqual([]);
+  });
+});
+
+type Try = (name: string, value: number) => void;
+
+function refuses(attempt: Try, name: string, value: number): boolean {
+  try {
+    attempt(name, value);
+    return false;
+  } catch (error) {
+    return error instanceof LwsError && error.code === 'ERR_INVALID_OPTION';
+  }
+}
+
+const pages: [what: string, entries: Entry[], attempt: Try][] = [
+  ['createServer', entriesOf('docs/options.md'), (name, value) => checkOptions({ [name]: value })],
+  [
+    'perMessageDeflate',
+    entriesOf('docs/compression.md', 'Options'),
+    (name, value) => checkTable({ [name]: value }, deflateChecks, 'perMessageDeflate'),
+  ],
+  [
+    'connect',
+    entriesOf('docs/client.md', 'Options of connect'),
+    (name, value) => checkConnectOptions({ [name]: value }),
+  ],
+  [
+    'reconnect',
+    entriesOf('docs/client.md', 'Options of reconnect'),
+    (name, value) => reconnect('ws://127.0.0.1:1', { [name]: value }).close(),
+  ],
+];
+
+const bounded = pages.flatMap(([what, entries, attempt]) =>
+  entries
+    .filter(({ bounds, name }) => bounds && !name.includes(': '))
+    .map((entry) => [what, entry, attempt] as const),
+);
+
+describe('bounds are those of the code', () => {
+  it.each(bounded.map(([what, entry, attempt]) => [what, entry.name, entry, attempt] as const))(
+    '%s, %s',
+    (_, name, { bounds }, attempt) => {
+      const [least, most] = bounds!;
+      const outside = [least - 1, most + 1, least + 0.5];
+      expect([least, most].filter((value) => refuses(attempt, name, value))).toEqual([]);
+      expect(outside.filter((value) => !refuses(attempt, name, value))).toEqual([]);
+    },
+  );
+
+  it('of server.close() too', async () => {
+    const server = createServer();
+    const { bounds } = entriesOf('docs/options.md').find(({ name }) => name === 'close: timeout')!;
+    for (const timeout of [bounds![0] - 1, bounds![1] + 1])
+      await expect(server.close({ timeout })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    await server.close({ timeout: bounds![0] });
+  });
+});
+
+describe('defaults are those of the code', () => {
+  const server = numericDefaults('lib/options.ts', 'lib/server.ts', 'lib/host.ts');
+  const client = new Map([
+    ...server,
+    ...numericDefaults('lib/client/options.ts', 'lib/client/connect.ts', 'lib/client/handshake.ts'),
+    ...numericDefaults('lib/client/reconnect.ts'),
+    ['followRedirects', 0],
+  ] as [string, number][]);
+  const deflate = new Map(Object.entries(deflateSettings(true)!)) as Map<string, number>;
+  const rows: [what: string, entries: Entry[], defaults: Map<string, number>][] = [
+    ['createServer', entriesOf('docs/options.md'), server],
+    ['connect', entriesOf('docs/client.md', 'Options of connect'), client],
+    ['reconnect', entriesOf('docs/client.md', 'Options of reconnect'), client],
+    ['perMessageDeflate', entriesOf('docs/compression.md', 'Options'), deflate],
+  ];
+
+  it.each(rows)('of %s', (_, entries, defaults) => {
+    const told = entries.filter((entry) => entry.default !== undefined && !entry.name.includes(': '));
+    expect(told.length).toBeGreaterThan(0);
+    const real = told.map(({ name }) => [name, defaults.get(name)]);
+    expect(told.map((entry) => [entry.name, entry.default])).toEqual(real);
+  });
+});
