@@ -6,19 +6,11 @@ import { LwsError } from './errors.js';
 import type { Behavior, CloseInfo, FragmentInfo, Host } from './handlers.js';
 import { connectionId } from './ids.js';
 import { Inbox } from './inbox.js';
-import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out, PLAIN } from './native.js';
+import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from './native.js';
 import { UpgradeRequest } from './request.js';
+import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
+import { Subscriptions, type Topics } from './topics.js';
 import type { Transport } from './transport.js';
-
-/** What became of a message; see {@link Connection.send}. */
-export type SendResult = 'sent' | 'buffered' | 'dropped' | 'closed';
-
-export interface SendOptions {
-  /** Send bytes as a text message (they must be UTF-8), or text as a binary one. */
-  binary?: boolean;
-  /** `false` sends this message uncompressed although permessage-deflate is on. */
-  compress?: boolean;
-}
 
 /** @internal How far a connection is. */
 export const Stage = { OPEN: 0, CLOSING: 1, DEAD: 2 } as const;
@@ -32,6 +24,7 @@ interface Extras {
   closed?: Promise<CloseInfo>;
   resolveClosed?: (info: CloseInfo) => void;
   abort?: AbortController;
+  subscriptions?: Subscriptions;
 }
 
 /**
@@ -110,16 +103,18 @@ export class Connection<D = unknown, X = unknown> {
   }
 
   /**
-   * Bytes accepted by `send` that the socket has not taken yet: out-ring and
-   * native queue together, frame headers included once they are built.
+   * Bytes accepted by `send` and `publish` that the socket has not taken yet: out-ring
+   * and native queue together, frame headers included once they are built.
    */
   get bufferedAmount(): number {
     if (this.stage === Stage.DEAD) return 0;
     return this.crossing.queued[this.slot]! + this.inRing();
   }
 
+  /** What was accepted since the last flush: from `send` through the ring, and from publications. */
   private inRing(): number {
-    return this.ringFlush === this.crossing.flushes() ? this.ringBytes : 0;
+    const published = this.crossing.published[this.slot]!;
+    return this.ringFlush === this.crossing.flushes() ? this.ringBytes + published : published;
   }
 
   /**
@@ -242,6 +237,52 @@ export class Connection<D = unknown, X = unknown> {
     if (this.stage !== Stage.DEAD) return false;
     if (this.host.strictLifetime) throw deadUse(this.id, this.death!);
     return true;
+  }
+
+  /** The topics it is subscribed to, oldest first; a snapshot. Inside `close` those it had until it closed. */
+  get topics(): readonly string[] {
+    return this.refuseDead() ? [] : (this.extras?.subscriptions?.names ?? []);
+  }
+
+  private topicsOfServer(): Topics {
+    const { topics } = this.host;
+    if (topics !== undefined) return topics;
+    throw new LwsError('ERR_INVALID_STATE', 'Expected a connection of a server for topics but got a client');
+  }
+
+  /**
+   * Subscribes to a topic of the server: a name of 1 to 255 characters. It ends with the connection.
+   * Returns whether that changed something: not when it was subscribed already, nor when it is not open any more.
+   *
+   * @throws LwsError ERR_LIMIT above `maxSubscriptions`; ERR_INVALID_ARGUMENT for another name;
+   *   ERR_INVALID_STATE for a connection of `connect`.
+   */
+  subscribe(topic: string): boolean {
+    if (this.refuseDead()) return false;
+    const topics = this.topicsOfServer();
+    this.extras ??= {};
+    this.extras.subscriptions ??= new Subscriptions(topics);
+    return this.extras.subscriptions.add(this as unknown as Connection, topic);
+  }
+
+  /** Ends a subscription; returns whether there was one. Throws as `subscribe`. */
+  unsubscribe(topic: string): boolean {
+    if (this.refuseDead()) return false;
+    this.topicsOfServer();
+    return this.extras?.subscriptions?.remove(this as unknown as Connection, topic) ?? false;
+  }
+
+  /**
+   * Sends one message to all others that are subscribed to a topic at this moment, in order with what `send` sends
+   * them; possible until its own `close` handler has returned. Who would pass `maxBackpressure` is skipped or closed,
+   * and nobody else notices. Returns how many accepted it.
+   *
+   * @throws LwsError ERR_INVALID_ARGUMENT for another topic, or data that is neither a string nor bytes;
+   *   ERR_INVALID_STATE for a connection of `connect`.
+   */
+  publish(topic: string, data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): number {
+    if (this.refuseDead()) return 0;
+    return this.topicsOfServer().publish(topic, data, options, this.slot, this.generation);
   }
 
   /** Asks for one `writable`, as soon as the socket takes more. */
@@ -417,10 +458,11 @@ export class Connection<D = unknown, X = unknown> {
     this.host.failed(error, this as unknown as Connection);
   }
 
-  /** @internal The peer closed, or its input failed: nothing can be sent any more. */
-  closing(): void {
+  /** @internal Nothing can be sent any more: the peer closed, its input failed, or we close it (`ours`). */
+  closing(ours: boolean): void {
     if (this.stage === Stage.OPEN) this.stage = Stage.CLOSING;
-    this.inbox?.endWaiting();
+    if (ours) this.inbox?.discard();
+    else this.inbox?.endWaiting();
   }
 
   /** @internal The native side is gone. Waits for an unsettled `open`, then tells `close`. */
@@ -466,9 +508,4 @@ export class Connection<D = unknown, X = unknown> {
     };
     Object.defineProperty(this, 'data', { get: use, set: use, configurable: false });
   }
-}
-
-function opcodeFor({ binary, compress }: SendOptions, usual: number): number {
-  const opcode = binary === undefined ? usual : binary ? OPCODE_BINARY : OPCODE_TEXT;
-  return compress === false ? opcode | PLAIN : opcode;
 }

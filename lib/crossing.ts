@@ -27,6 +27,8 @@ export interface Crossing {
   readonly native: Native;
   readonly records: Uint32Array;
   readonly queued: Float64Array;
+  /** By slot: payload bytes that publications handed over since the last flush. */
+  readonly published: Float64Array;
   /** The payload memory of a batch, by slab id. */
   slab(id: number): FastBuffer;
   /** Flushes so far; bytes counted in an earlier one have left the ring. */
@@ -37,6 +39,8 @@ export interface Crossing {
   putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void;
   /** Appends a record with a text of at most OUT_COPY_MAX / 3 characters as UTF-8; returns its bytes. */
   putText(kind: number, slot: number, generation: number, text: string): number;
+  /** As {@link Native.publish}. */
+  publish: Native['publish'];
   /** Consumes the ring now. */
   flush(): void;
 }
@@ -49,6 +53,7 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
   const out = Buffer.from(shared.out) as FastBuffer;
   const words = new Uint32Array(shared.out);
   const size = out.length;
+  const slots = shared.queued.byteLength / 16;
   let exiting = false;
 
   /* process.exit() runs no cleanup hook of the main thread, and no further turn of the loop */
@@ -77,7 +82,8 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
   return {
     native: n,
     records: new Uint32Array(shared.records),
-    queued: new Float64Array(shared.queued),
+    queued: new Float64Array(shared.queued, 0, slots),
+    published: new Float64Array(shared.queued, slots * 8, slots),
     slab: (id) => slabs[id] ?? EMPTY,
     flushes: () => words[1]!,
     put(kind, slot, generation) {
@@ -94,6 +100,11 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
       const written = out.utf8Write(text, at + OUT_HEADER, most);
       head(at, kind, slot, generation, written);
       return written;
+    },
+    publish(server, slot, generation, topic, data, opcode) {
+      const taken = n.publish(server, slot, generation, topic, data, opcode);
+      if (exiting) n.flush();
+      return taken;
     },
     flush: () => n.flush(),
   };

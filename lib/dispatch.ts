@@ -1,6 +1,6 @@
 import { Connection } from './connection.js';
 import { type Crossing, type FastBuffer, startCrossing } from './crossing.js';
-import { FragmentFlag, Kind, NO_SLAB, native, RECORD_WORDS, RequestFlag } from './native.js';
+import { Closing, FragmentFlag, Kind, NO_SLAB, native, RECORD_WORDS, RequestFlag } from './native.js';
 import type { Sink } from './sink.js';
 import { TlsInfo } from './tls.js';
 import { PEER_BYTES, readPeer, Transport } from './transport.js';
@@ -174,7 +174,7 @@ function createDispatcher(): Dispatcher {
           connection.callWritable();
         return;
       case Kind.CLOSING:
-        connection.closing();
+        connection.closing(records[w + 6] === Closing.OURS);
         return;
       case Kind.CLOSED:
         onClosed(w, slot, connection);
@@ -240,7 +240,7 @@ function createDispatcher(): Dispatcher {
     introduce(server) {
       for (const [slot, generation, bytes, closing] of crossing.native.introduce(server)) {
         onIntroduced(targets.get(server), slot, generation, bytes as FastBuffer);
-        if (closing) connections[slot]?.closing();
+        if (closing) connections[slot]?.closing(false);
       }
     },
     watch(slot, transport, sink) {

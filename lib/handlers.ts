@@ -1,6 +1,7 @@
 import type { Connection } from './connection.js';
 import type { LwsError } from './errors.js';
 import type { Trust } from './proxy/trust.js';
+import type { Topics } from './topics.js';
 
 /** How a connection ended. */
 export interface CloseInfo {
@@ -72,6 +73,8 @@ export interface Host {
   /** Which proxies are believed about the client's address. */
   readonly trust?: Trust | undefined;
   readonly openTimeout: number;
+  /** Of a server; clients have none. */
+  readonly topics?: Topics | undefined;
   /** Tells the `error` handler, or lets the cause surface as uncaught. */
   failed(error: LwsError, connection?: Connection): void;
   left(connection: Connection): void;

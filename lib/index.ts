@@ -8,7 +8,7 @@ export type { AttachOptions, NodeServer } from './adopt/attach.js';
 export { connect } from './client/connect.js';
 export type { ConnectOptions } from './client/options.js';
 export { type Reconnecting, type ReconnectOptions, reconnect } from './client/reconnect.js';
-export { Connection, type SendOptions, type SendResult } from './connection.js';
+export { Connection } from './connection.js';
 export type { DeflateOptions } from './deflate.js';
 export { errorCodes, LwsError, type LwsErrorCode } from './errors.js';
 export {
@@ -25,6 +25,7 @@ export type { ResponseLike } from './http/response.js';
 export type { ServerOptions, UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
 export type { TrustProxy } from './proxy/trust.js';
 export { UpgradeRequest } from './request.js';
+export type { SendOptions, SendResult } from './sending.js';
 export {
   type CloseOptions,
   type Connections,

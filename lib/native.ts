@@ -10,7 +10,7 @@ export interface SharedMemory {
   records: ArrayBuffer;
   /** The out-ring, see {@link OUT_START}. */
   out: ArrayBuffer;
-  /** A double per slot: bytes that wait natively for its socket. */
+  /** A double per slot: bytes that wait natively for its socket. Then another: published bytes of this turn. */
   queued: ArrayBuffer;
 }
 
@@ -52,6 +52,19 @@ export interface Native {
   send(slot: number, generation: number, opcode: number, bytes: Uint8Array): number;
   /** A copy of payload bytes whose slab was detached in the middle of a batch. */
   recover(slab: number, offset: number, length: number): Buffer;
+  /** A subscription, 0 without memory, -1 where the connection is not open. */
+  subscribe(slot: number, generation: number, topic: string): number;
+  unsubscribe(slot: number, generation: number, subscription: number): void;
+  /** To all subscribers but that handle; how many took it, -1 without memory. `opcode` perhaps with {@link PLAIN}. */
+  publish(
+    server: number,
+    slot: number,
+    generation: number,
+    topic: string,
+    data: string | Uint8Array,
+    opcode: number,
+  ): number;
+  subscribers(server: number, topic: string): number;
   createServer(options: Float64Array): number;
   listen(
     server: number,
@@ -137,6 +150,9 @@ export const RequestFlag = {
 
 /** `lwsn_fragment_flag`. */
 export const FragmentFlag = { FIRST: 1, FINAL: 2, TEXT: 4 } as const;
+
+/** `lwsn_closing`. */
+export const Closing = { PEER: 0, OURS: 1 } as const;
 
 /** `lwsn_gone`. */
 export const Gone = { PEER: 0, TIMEOUT: 1, BODY: 2 } as const;

@@ -82,6 +82,8 @@ export interface ServerOptions<D = unknown, X = unknown> {
   maxBackpressure?: number;
   /** Instead of passing `maxBackpressure`: `'close'` with 1013 (default), or `'drop'` the message. */
   onBackpressure?: 'close' | 'drop';
+  /** Most topics one connection may be subscribed to. Default 1024. */
+  maxSubscriptions?: number;
   /** Ping after so much silence. Default 30 s, 0 off. */
   pingInterval?: number;
   /** End when nothing came for so long. Default 120 s, 0 off. */
@@ -175,6 +177,7 @@ const checks: Record<string, Check> = {
   },
   maxBackpressure: integer(1, Number.MAX_SAFE_INTEGER),
   onBackpressure: oneOf('close', 'drop'),
+  maxSubscriptions: integer(1, MAX_INT),
   pingInterval: integer(0, DAY),
   idleTimeout: integer(0, DAY),
   handshakeTimeout: integer(1, DAY),
@@ -231,5 +234,7 @@ export function nativeOptions(
     alone === undefined ? 0 : 1,
     o.close === undefined ? 0 : 1,
     alone ?? 0,
+    o.maxBackpressure ?? 16 * MIB,
+    o.onBackpressure === 'drop' ? 1 : 0,
   );
 }

@@ -16,7 +16,9 @@ import { checkMounts } from './http/files.js';
 import { readConnectionId } from './ids.js';
 import { checkOptions, DAY, nativeOptions, type ServerOptions } from './options.js';
 import { trustOf } from './proxy/trust.js';
+import type { SendOptions } from './sending.js';
 import { type ServerTlsOptions, serverTls } from './tls.js';
+import { Topics } from './topics.js';
 import { acceptedAlone } from './upgrade.js';
 
 /** Where a server listens. */
@@ -34,7 +36,7 @@ export interface Connections<D = unknown, X = unknown> extends Iterable<Connecti
   get(id: string): Connection<D, X> | undefined;
 }
 
-/** Counters since `createServer`, and two gauges (`transports`, `connections`). */
+/** Counters since `createServer`; the last four are gauges. */
 export interface ServerStats {
   /** Network connections accepted. */
   accepted: number;
@@ -52,6 +54,10 @@ export interface ServerStats {
   transports: number;
   /** Open WebSockets now. */
   connections: number;
+  /** Topics that somebody is subscribed to now. */
+  topics: number;
+  /** Subscriptions of all connections now. */
+  subscriptions: number;
 }
 
 export interface CloseOptions {
@@ -77,6 +83,17 @@ export interface Server<D = unknown, X = unknown> {
   /** Where it listens, undefined before `listen` and after `close`. */
   readonly address: ListenAddress | undefined;
   stats(): ServerStats;
+  /**
+   * Sends one message to all connections that are subscribed to a topic at this moment, in order with what
+   * `connection.send` sends them. The frame is built once. Who would pass `maxBackpressure` is skipped or closed, and
+   * nobody else notices. Returns how many accepted it: 0 where nobody is subscribed, and on a closed server.
+   *
+   * @throws LwsError ERR_INVALID_ARGUMENT for a topic that is not a string of 1 to 255 characters, or for data that is
+   *   neither a string nor bytes.
+   */
+  publish(topic: string, data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): number;
+  /** How many connections are subscribed to a topic. Throws as `publish`. */
+  subscribers(topic: string): number;
   /**
    * Takes an upgrade from a server of Node: the arguments of its `'upgrade'` event, or those of the `'stream'`
    * event of an HTTP/2 server whose client sent an extended CONNECT (RFC 8441). A plain socket is taken over with
@@ -155,7 +172,8 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   const behaviors = new Map(
     Object.entries(o.protocols ?? {}).map(([name, p]) => [name, behaviorOf(name, p)]),
   );
-  const numbers = new Float64Array(11);
+  const numbers = new Float64Array(13);
+  const topics = new Topics(crossing, o.maxSubscriptions ?? 1024);
   const closeTimeout = o.closeTimeout ?? 5_000;
   let state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
   let address: ListenAddress | undefined;
@@ -179,6 +197,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   const target: Target = {
     ...settings,
     crossing,
+    topics,
     behaviors,
     fallback: behaviors.size === 0 || hasHandlers(o) ? behaviorOf('', o) : undefined,
     deflate,
@@ -207,6 +226,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   };
   const alone = acceptedAlone(target);
   const id = native.createServer(nativeOptions(o, deflate, alone));
+  topics.server = id;
   if (tls !== undefined) native.setTls(id, tls);
   hub.targets.set(id, target);
   const adopter = createAdopter({
@@ -356,8 +376,12 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
         bytesSent: numbers[8]!,
         transports: state === 'closed' ? 0 : numbers[9]!,
         connections: state === 'closed' ? 0 : numbers[10]!,
+        topics: state === 'closed' ? 0 : numbers[11]!,
+        subscriptions: state === 'closed' ? 0 : numbers[12]!,
       };
     },
+    publish: (topic, data, options) => topics.publish(topic, data, options),
+    subscribers: (topic) => topics.subscribers(topic),
     adopt: (socket: Duplex, request: IncomingMessage | IncomingHttpHeaders, head?: Uint8Array) =>
       adopter.adopt(socket, request, head),
     attach: (httpServer, attachOptions) => adopter.attach(httpServer, attachOptions),

@@ -39,6 +39,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterServers(environment, exports);
   RegisterMemory(environment, exports);
   RegisterTls(environment, exports);
+  RegisterTopics(environment, exports);
   RegisterAdoption(environment, exports);
   exports.Set("version", Napi::String::New(env, LWSN_VERSION));
   exports.Set("lwsVersion", Napi::String::New(env, lws_get_library_version()));

@@ -48,6 +48,7 @@ void RegisterCrossing(Environment* environment, Napi::Object exports);
 void RegisterServers(Environment* environment, Napi::Object exports);
 void RegisterMemory(Environment* environment, Napi::Object exports);
 void RegisterTls(Environment* environment, Napi::Object exports);
+void RegisterTopics(Environment* environment, Napi::Object exports);
 void RegisterAdoption(Environment* environment, Napi::Object exports);
 
 #endif

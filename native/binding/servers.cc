@@ -43,6 +43,8 @@ Napi::Value CreateServer(const Napi::CallbackInfo& info) {
   options.accepts_alone = n[11] != 0;
   options.tells_closed = n[12] != 0;
   options.accept_flags = static_cast<uint32_t>(n[13]);
+  options.max_backpressure = n[14];
+  options.drops_overflow = n[15] != 0;
   lwsn_server* server = lwsn_server_create(context, &options);
   if (!server) {
     ThrowNative(env, "out of memory");
@@ -143,9 +145,19 @@ void Stats(const Napi::CallbackInfo& info) {
   auto numbers = info[1].As<Napi::Float64Array>();
   double* n = numbers.Data();
   const lwsn_server_stats& s = server->stats;
-  const uint64_t values[] = {s.accepted,   s.refused,           s.requests,      s.opened,
-                             s.closed,     s.messages_received, s.messages_sent, s.bytes_received,
-                             s.bytes_sent, s.transports,        s.connections};
+  const uint64_t values[] = {s.accepted,
+                             s.refused,
+                             s.requests,
+                             s.opened,
+                             s.closed,
+                             s.messages_received,
+                             s.messages_sent,
+                             s.bytes_received,
+                             s.bytes_sent,
+                             s.transports,
+                             s.connections,
+                             server->topics.count,
+                             server->topics.subscription_count};
   for (size_t i = 0; i < sizeof values / sizeof *values && i < numbers.ElementLength(); i++)
     n[i] = static_cast<double>(values[i]);
 }

@@ -76,6 +76,7 @@ void lwsn_connection_closed(lwsn_connection *c) {
       tell(c, LWSN_RECORD_CLOSED, code, 0, c->why, c->why ? strlen(c->why) : 0);
   }
   c->state = LWSN_CONNECTION_DEAD;
+  lwsn_topics_leave_all(&t->server->topics, t);
   lwsn_receive_clear(&c->rx);
   free(c->reason);
   free(c->pong);
@@ -107,6 +108,7 @@ static bool send_close(lwsn_connection *c, const uint8_t *payload, size_t size) 
   c->close_sent = true;
   c->state = LWSN_CONNECTION_CLOSING;
   lwsn_transport *t = c->transport;
+  lwsn_topics_leave_all(&t->server->topics, t);
   lwsn_transport_arm(t, t->server->options.close_timeout, close_timed_out);
   return send_control(c, LWSN_OP_CLOSE, payload, size);
 }
@@ -137,9 +139,19 @@ void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
   lwsn_transport_end(t);
 }
 
+void lwsn_connection_overflow(lwsn_connection *c) {
+  static const char reason[] = "maxBackpressure exceeded";
+  if (!lwsn_connection_may_send(c)) return;
+  tell(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_OURS, 0, NULL, 0);
+  uint8_t payload[2 + sizeof reason - 1] = {LWSN_CLOSE_TRY_AGAIN >> 8, LWSN_CLOSE_TRY_AGAIN & 0xff};
+  memcpy(payload + 2, reason, sizeof reason - 1);
+  lwsn_connection_close(c, payload, sizeof payload);
+}
+
 void lwsn_connection_drop(lwsn_connection *c, const char *why) {
   if (!c->close_received && !c->failed) c->why = why; /* what failed first is the cause */
   c->state = LWSN_CONNECTION_CLOSING;
+  lwsn_topics_leave_all(&c->transport->server->topics, c->transport);
   lwsn_transport_kill(c->transport);
 }
 

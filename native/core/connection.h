@@ -35,6 +35,7 @@ enum lwsn_close_code {
   LWSN_CLOSE_INVALID_DATA = 1007,
   LWSN_CLOSE_TOO_BIG = 1009,
   LWSN_CLOSE_INTERNAL = 1011,
+  LWSN_CLOSE_TRY_AGAIN = 1013,
 };
 
 typedef enum lwsn_connection_state {
@@ -80,6 +81,9 @@ void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t si
 
 /** Fails the connection (RFC 6455 7.1.7): close frame with `code`, then FIN. `why` is static text. */
 void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why);
+
+/** Closes it behind what it was sent, since more does not fit its backpressure; the other side is told. */
+void lwsn_connection_overflow(lwsn_connection *c);
 
 /** Ends it without a close frame; `why` is static text that CLOSED tells. */
 void lwsn_connection_drop(lwsn_connection *c, const char *why);

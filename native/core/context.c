@@ -88,6 +88,7 @@ static void on_loop_closed(void *data) {
   lwsn_deflate_shared_free(c->deflate);
   free(c->plain);
   free(c->servers);
+  lwsn_publications_free(&c->publications);
   lwsn_outbound_free(&c->outbound);
   lwsn_inbound_free(&c->inbound);
   lwsn_registry_free(&c->registry);

@@ -12,6 +12,7 @@
 #include "list.h"
 #include "loop.h"
 #include "outbound.h"
+#include "publish.h"
 #include "registry.h"
 #include "wheel.h"
 
@@ -37,6 +38,7 @@ typedef struct lwsn_context {
   lwsn_registry registry;
   lwsn_inbound inbound;
   lwsn_outbound outbound;
+  lwsn_publications publications;
   struct lwsn_server **servers; /* by place; NULL where free */
   uint32_t servers_used, servers_capacity, servers_free, servers_made;
   lwsn_node stalled;

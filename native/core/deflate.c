@@ -77,6 +77,11 @@ bool lwsn_deflate_wanted(const lwsn_deflate *d, size_t size) {
   return size >= d->options.threshold && size <= INPUT_MAX && d->options.own_window_bits > 8;
 }
 
+uint32_t lwsn_deflate_settings(const lwsn_deflate *d) {
+  const lwsn_deflate_options *o = &d->options;
+  return o->own_takeover ? 0 : (uint32_t)o->own_window_bits << 16 | (uint32_t)o->level << 8 | o->mem_level;
+}
+
 /* Raw deflate: a negative window size keeps zlib's header and checksum out. */
 static bool init_deflater(z_stream *stream, const lwsn_deflate_options *o) {
   memset(stream, 0, sizeof *stream);

@@ -34,6 +34,12 @@ void lwsn_deflate_free(lwsn_deflate *deflate);
 bool lwsn_deflate_wanted(const lwsn_deflate *deflate, size_t size);
 
 /**
+ * A number that is the same for connections of a context that compress a message
+ * to the same bytes; 0 for one that keeps a context of its own.
+ */
+uint32_t lwsn_deflate_settings(const lwsn_deflate *deflate);
+
+/**
  * Compresses one whole message. The result has `headroom` free bytes before it,
  * and is valid until the next call on any connection of the context.
  * NULL: no memory; the message may be sent uncompressed.

@@ -17,13 +17,8 @@ static void draw_mask(lwsn_context *context, uint8_t mask[4]) {
   memcpy(mask, source->bytes + source->left, 4);
 }
 
-uint8_t *lwsn_frame_header(const lwsn_connection *c, uint8_t *end, size_t size, unsigned first, uint8_t mask[4]) {
+uint8_t *lwsn_frame_plain_header(uint8_t *end, size_t size, unsigned first) {
   uint8_t *at = end;
-  if (c->client) {
-    draw_mask(c->transport->context, mask);
-    at -= 4;
-    memcpy(at, mask, 4);
-  }
   if (size < 126) {
     at -= 2;
     at[1] = (uint8_t)size;
@@ -37,8 +32,16 @@ uint8_t *lwsn_frame_header(const lwsn_connection *c, uint8_t *end, size_t size, 
     at[1] = 127;
     for (int i = 0; i < 8; i++) at[2 + i] = (uint8_t)((uint64_t)size >> (56 - 8 * i));
   }
-  if (c->client) at[1] |= 0x80;
   at[0] = (uint8_t)(0x80 | first);
+  return at;
+}
+
+uint8_t *lwsn_frame_header(const lwsn_connection *c, uint8_t *end, size_t size, unsigned first, uint8_t mask[4]) {
+  if (!c->client) return lwsn_frame_plain_header(end, size, first);
+  draw_mask(c->transport->context, mask);
+  memcpy(end - 4, mask, 4);
+  uint8_t *at = lwsn_frame_plain_header(end - 4, size, first);
+  at[1] |= 0x80;
   return at;
 }
 

@@ -34,6 +34,9 @@ typedef struct lwsn_mask_source {
  */
 uint8_t *lwsn_frame_seal(const struct lwsn_connection *connection, uint8_t *payload, size_t size, unsigned first);
 
+/** The header of a final unmasked frame, to end at `end`. Returns its first byte. */
+uint8_t *lwsn_frame_plain_header(uint8_t *end, size_t size, unsigned first);
+
 /** Only the header, to end at `end`; `mask` is filled when we are the client. Returns its first byte. */
 uint8_t *lwsn_frame_header(const struct lwsn_connection *connection, uint8_t *end, size_t size, unsigned first,
                            uint8_t mask[4]);

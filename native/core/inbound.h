@@ -26,7 +26,7 @@ typedef enum lwsn_record_kind {
   LWSN_RECORD_FLUSHED = 12,   /* the native queue of an HTTP response ran empty */
   LWSN_RECORD_CONNECTED = 14, /* a client's transport can carry its request */
   LWSN_RECORD_RESPONSE = 15,  /* payload: the head that answers a client's request */
-  LWSN_RECORD_CLOSING = 16,   /* the peer closed, or its input failed: nothing can be sent any more */
+  LWSN_RECORD_CLOSING = 16,   /* nothing can be sent any more; detail: lwsn_closing */
   LWSN_RECORD_EMPTY = 13,     /* extra: server id; a draining server has no transport left */
 } lwsn_record_kind;
 
@@ -54,6 +54,11 @@ enum lwsn_gone {
   LWSN_GONE_PEER = 0,
   LWSN_GONE_TIMEOUT = 1,
   LWSN_GONE_BODY = 2, /* the body was malformed */
+};
+
+enum lwsn_closing {
+  LWSN_CLOSING_PEER = 0, /* the peer closed, or its input failed */
+  LWSN_CLOSING_OURS = 1, /* we closed: no further message of it is wanted */
 };
 
 /** One event. Fixed size; the payload lies in slab `slab` at `offset`. */

@@ -27,10 +27,17 @@ typedef struct out_record {
 
 _Static_assert(sizeof(out_record) == LWSN_OUT_HEADER, "the surface to lib/native.ts");
 
+/*
+ * A link names the next thing a transport sends: 0 for the end, an offset in the
+ * ring, or with this bit a delivery of the context's publications.
+ */
+enum { LINK_DELIVERY = 1u << 31, RING_RECORDS_MAX = (LWSN_OUT_SIZE - LWSN_OUT_START) / LWSN_OUT_HEADER };
+
 /* What one transport sends in one go. */
 typedef struct gather {
   lwsn_transport *t;
   struct iovec parts[LWSN_PARTS_MAX];
+  lwsn_shared_frame *owners[LWSN_PARTS_MAX]; /* NULL for parts of no shared frame */
   int count;
   size_t staged;
 } gather;
@@ -39,13 +46,15 @@ bool lwsn_outbound_init(lwsn_outbound *out) {
   memset(out, 0, sizeof *out);
   out->ring = lwsn_region_create(LWSN_OUT_SIZE);
   out->staging = malloc(STAGING_SIZE);
-  /* for the most there can be: a flush must not fail */
-  out->dirty = malloc((LWSN_OUT_SIZE - LWSN_OUT_START) / LWSN_OUT_HEADER * sizeof *out->dirty);
+  /* for the most records there can be: a flush must not fail */
+  out->dirty_capacity = RING_RECORDS_MAX;
+  out->dirty = malloc(RING_RECORDS_MAX * sizeof *out->dirty);
   if (!out->ring || !out->staging || !out->dirty) {
     lwsn_outbound_free(out);
     return false;
   }
   *(uint32_t *)out->ring->data = LWSN_OUT_START;
+  out->sorted = LWSN_OUT_START;
   return true;
 }
 
@@ -56,18 +65,34 @@ void lwsn_outbound_free(lwsn_outbound *out) {
   memset(out, 0, sizeof *out);
 }
 
+bool lwsn_outbound_reserve(lwsn_context *c, uint32_t transports) {
+  lwsn_outbound *out = &c->outbound;
+  uint32_t needed = out->dirty_count + transports + RING_RECORDS_MAX;
+  if (needed <= out->dirty_capacity) return true;
+  lwsn_handle *grown = realloc(out->dirty, needed * sizeof *grown);
+  if (!grown) return false;
+  out->dirty = grown;
+  out->dirty_capacity = needed;
+  return true;
+}
+
 static void gather_flush(gather *g) {
-  if (g->count > 0) lwsn_send(g->t, g->parts, g->count);
+  if (g->count > 0) lwsn_send_shared(g->t, g->parts, g->owners, g->count);
   g->count = 0;
   g->staged = 0;
 }
 
+static void add_part(gather *g, const uint8_t *data, size_t size, lwsn_shared_frame *owner) {
+  g->owners[g->count] = owner;
+  g->parts[g->count++] = (struct iovec){(void *)data, size};
+}
+
 /* Small frames are joined: one long part costs the kernel less than many short ones. */
-static void gather_add(gather *g, const uint8_t *data, size_t size) {
+static void gather_add(gather *g, const uint8_t *data, size_t size, lwsn_shared_frame *owner) {
   uint8_t *staging = g->t->context->outbound.staging;
   if (g->count == LWSN_PARTS_MAX || (size <= JOIN_MAX && g->staged + size > STAGING_SIZE)) gather_flush(g);
   if (size > JOIN_MAX) {
-    g->parts[g->count++] = (struct iovec){(void *)data, size};
+    add_part(g, data, size, owner);
     return;
   }
   uint8_t *at = staging + g->staged;
@@ -77,7 +102,7 @@ static void gather_add(gather *g, const uint8_t *data, size_t size) {
   if (last && (uint8_t *)last->iov_base + last->iov_len == at)
     last->iov_len += size;
   else
-    g->parts[g->count++] = (struct iovec){at, size};
+    add_part(g, at, size, NULL);
 }
 
 /* What a message becomes on the wire: itself, or compressed in memory of the context. */
@@ -105,10 +130,10 @@ static void add_message(gather *g, out_record *r, unsigned detail) {
   g->t->server->stats.messages_sent++;
   /* a single frame goes out of where it is */
   if (g->count == 0 && r->link == 0) {
-    g->parts[g->count++] = (struct iovec){frame, size};
+    add_part(g, frame, size, NULL);
     return;
   }
-  gather_add(g, frame, size);
+  gather_add(g, frame, size, NULL);
   if (m.data != r->payload && size > JOIN_MAX) gather_flush(g); /* the next message takes that memory */
 }
 
@@ -116,7 +141,46 @@ static void add_ping(gather *g, out_record *r) {
   lwsn_connection *c = g->t->connection;
   if (!c || !lwsn_connection_may_send(c)) return;
   uint8_t *frame = lwsn_frame_seal(c, r->payload, r->length, LWSN_OP_PING);
-  gather_add(g, frame, (size_t)(r->payload + r->length - frame));
+  gather_add(g, frame, (size_t)(r->payload + r->length - frame), NULL);
+}
+
+/* A publication for a connection whose compressor remembers what it sent before. */
+static void add_own(gather *g, const lwsn_publication *p) {
+  lwsn_connection *c = g->t->connection;
+  uint8_t *payload = lwsn_shared_frame_payload(p->frame);
+  shaped m = shape(c, lwsn_shared_frame_first(p->frame), payload, lwsn_shared_frame_payload_size(p->frame));
+  size_t size;
+  const uint8_t *frame = lwsn_shared_frame_bytes(p->frame, &size);
+  if (m.data != payload) {
+    frame = lwsn_frame_seal(c, m.data, m.size, m.first);
+    size = (size_t)(m.data + m.size - frame);
+  }
+  gather_add(g, frame, size, NULL);
+  if (size > JOIN_MAX) gather_flush(g); /* the next message takes that memory */
+}
+
+static void add_delivery(gather *g, const lwsn_delivery *d) {
+  lwsn_connection *c = g->t->connection;
+  if (!c || !lwsn_connection_may_send(c)) return;
+  if (d->publication == LWSN_OVERFLOW) {
+    gather_flush(g);
+    lwsn_connection_overflow(c);
+    return;
+  }
+  lwsn_publication *p = &g->t->context->publications.list[d->publication];
+  g->t->server->stats.messages_sent++;
+  lwsn_shared_frame *shared = lwsn_publication_frame(p, c);
+  if (!shared) {
+    add_own(g, p);
+    return;
+  }
+  size_t size;
+  const uint8_t *frame = lwsn_shared_frame_bytes(shared, &size);
+  /* a single frame goes out of where it is */
+  if (g->count == 0 && d->next == 0)
+    add_part(g, frame, size, shared);
+  else
+    gather_add(g, frame, size, shared);
 }
 
 static void apply(gather *g, out_record *r) {
@@ -128,7 +192,7 @@ static void apply(gather *g, out_record *r) {
     case LWSN_OUT_RAW:
       if (!t->exchange) return;
       t->exchange->begun = true;
-      gather_add(g, r->payload, r->length);
+      gather_add(g, r->payload, r->length, NULL);
       return;
   }
   gather_flush(g);
@@ -156,51 +220,88 @@ static void apply(gather *g, out_record *r) {
   }
 }
 
-/* Threads each transport's records into a chain; what names a dead handle is left out. */
-static uint32_t sort_records(lwsn_context *c, uint32_t end) {
+static void append(lwsn_transport *t, uint32_t link) {
+  lwsn_context *c = t->context;
+  if (!t->out_first) {
+    t->out_first = link;
+    c->outbound.dirty[c->outbound.dirty_count++] = t->handle;
+  } else if (t->out_last & LINK_DELIVERY) {
+    c->publications.deliveries[t->out_last & ~LINK_DELIVERY].next = link;
+  } else {
+    ((out_record *)(c->outbound.ring->data + t->out_last))->link = link;
+  }
+  t->out_last = link;
+}
+
+void lwsn_outbound_link_delivery(lwsn_transport *t, uint32_t delivery) { append(t, delivery | LINK_DELIVERY); }
+
+/* What a record means for publications before it is applied. */
+static void foresee(lwsn_transport *t, const out_record *r) {
+  switch (r->kind & 0xff) {
+    case LWSN_OUT_DATA:
+    case LWSN_OUT_PING: t->out_bytes += r->length; break;
+    case LWSN_OUT_CLOSE:
+    case LWSN_OUT_TERMINATE: lwsn_topics_leave_all(&t->server->topics, t); break;
+  }
+}
+
+/* What names a dead handle is left out. */
+void lwsn_outbound_sort(lwsn_context *c) {
   uint8_t *base = c->outbound.ring->data;
-  uint32_t dirty = 0;
-  for (uint32_t at = LWSN_OUT_START; at < end;) {
+  uint32_t end = *(uint32_t *)base, at = c->outbound.sorted;
+  while (at < end) {
     out_record *r = (out_record *)(base + at);
     uint32_t size = (LWSN_OUT_HEADER + r->length + 7) & ~7u;
     lwsn_transport *t = lwsn_registry_get(&c->registry, (lwsn_handle){r->slot, r->link});
     if (t && !t->doomed) {
       r->link = 0;
-      if (t->out_first) {
-        ((out_record *)(base + t->out_last))->link = at;
-      } else {
-        t->out_first = at;
-        c->outbound.dirty[dirty++] = t;
-      }
-      t->out_last = at;
+      append(t, at);
+      foresee(t, r);
     }
     at += size;
   }
-  return dirty;
+  c->outbound.sorted = at;
 }
 
 static void flush_transport(lwsn_context *c, lwsn_transport *t) {
-  gather g = {.t = t};
+  gather g;
+  g.t = t;
+  g.count = 0;
+  g.staged = 0;
   uint32_t at = t->out_first;
-  t->out_first = t->out_last = 0;
+  t->out_first = t->out_last = t->out_bytes = 0;
+  *lwsn_registry_published(&c->registry, t->handle.slot) = 0;
   while (at && !t->doomed) {
-    out_record *r = (out_record *)(c->outbound.ring->data + at);
-    at = r->link;
-    apply(&g, r);
+    if (at & LINK_DELIVERY) {
+      const lwsn_delivery *d = &c->publications.deliveries[at & ~LINK_DELIVERY];
+      at = d->next;
+      add_delivery(&g, d);
+    } else {
+      out_record *r = (out_record *)(c->outbound.ring->data + at);
+      at = r->link;
+      apply(&g, r);
+    }
   }
   if (!t->doomed) gather_flush(&g);
 }
 
 void lwsn_outbound_flush(lwsn_context *c) {
-  uint32_t *offset = (uint32_t *)c->outbound.ring->data;
-  uint32_t end = *offset;
-  if (end > LWSN_OUT_START && !c->outbound.flushing) {
-    c->outbound.flushing = true;
-    uint32_t dirty = sort_records(c, end);
-    for (uint32_t i = 0; i < dirty; i++) flush_transport(c, c->outbound.dirty[i]);
-    offset[0] = LWSN_OUT_START;
+  lwsn_outbound *out = &c->outbound;
+  uint32_t *offset = (uint32_t *)out->ring->data;
+  bool any = *offset > LWSN_OUT_START || c->publications.delivery_count > 0;
+  if (any && !out->flushing) {
+    out->flushing = true;
+    lwsn_outbound_sort(c);
+    for (uint32_t i = 0; i < out->dirty_count; i++) {
+      /* what was sorted earlier may have died since */
+      lwsn_transport *t = lwsn_registry_get(&c->registry, out->dirty[i]);
+      if (t && !t->doomed) flush_transport(c, t);
+    }
+    lwsn_publications_clear(&c->publications);
+    out->dirty_count = 0;
+    out->sorted = offset[0] = LWSN_OUT_START;
     offset[1]++; /* whoever counts bytes in the ring starts anew */
-    c->outbound.flushing = false;
+    out->flushing = false;
   }
   lwsn_transport_reap(c);
 }

@@ -41,13 +41,27 @@ enum {
  */
 typedef struct lwsn_outbound {
   lwsn_region *ring;
-  struct lwsn_transport **dirty; /* transports with records in this flush */
+  uint32_t sorted;    /* records before this offset are in the chains of their transports */
+  lwsn_handle *dirty; /* transports with something in this flush */
+  uint32_t dirty_count, dirty_capacity;
   uint8_t *staging;
   bool flushing;
 } lwsn_outbound;
 
 bool lwsn_outbound_init(lwsn_outbound *out);
 void lwsn_outbound_free(lwsn_outbound *out);
+
+/**
+ * Threads the records so far into the chains of their transports: what is linked
+ * now comes behind them. Connections that these close or terminate leave their topics.
+ */
+void lwsn_outbound_sort(struct lwsn_context *context);
+
+/** Room for so many further transports in this flush. False: no memory. */
+bool lwsn_outbound_reserve(struct lwsn_context *context, uint32_t transports);
+
+/** Appends a delivery to what its transport sends in this flush, for which there is room. */
+void lwsn_outbound_link_delivery(struct lwsn_transport *t, uint32_t delivery);
 
 /** Consumes all records, then reaps. Order per transport is exact. */
 void lwsn_outbound_flush(struct lwsn_context *context);

@@ -10,7 +10,7 @@ bool lwsn_registry_init(lwsn_registry *r, uint32_t capacity) {
   r->generations = calloc(capacity, sizeof *r->generations);
   r->free_slots = calloc(capacity, sizeof *r->free_slots);
   r->resting = calloc(capacity, sizeof *r->resting);
-  r->queued = lwsn_region_create((size_t)capacity * sizeof(double));
+  r->queued = lwsn_region_create((size_t)capacity * 2 * sizeof(double));
   if (r->tenants && r->generations && r->free_slots && r->resting && r->queued) return true;
   lwsn_registry_free(r);
   return false;
@@ -44,6 +44,7 @@ void lwsn_registry_release(lwsn_registry *r, lwsn_handle handle) {
   r->tenants[handle.slot] = NULL;
   r->tenant_count--;
   lwsn_registry_set_queued(r, handle.slot, 0);
+  *lwsn_registry_published(r, handle.slot) = 0;
   r->resting[r->resting_count++] = handle.slot;
 }
 
@@ -61,4 +62,8 @@ struct lwsn_transport *lwsn_registry_get(const lwsn_registry *r, lwsn_handle han
 
 void lwsn_registry_set_queued(lwsn_registry *r, uint32_t slot, double bytes) {
   ((double *)r->queued->data)[slot] = bytes;
+}
+
+double *lwsn_registry_published(lwsn_registry *r, uint32_t slot) {
+  return (double *)r->queued->data + r->capacity + slot;
 }

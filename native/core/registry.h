@@ -22,7 +22,8 @@ typedef struct lwsn_registry {
   uint32_t *generations;
   uint32_t *free_slots;
   uint32_t *resting;
-  lwsn_region *queued; /* double per slot: bytes queued natively; shared with the other side */
+  /* shared with the other side; a double per slot: bytes queued natively; then another: published, not yet flushed */
+  lwsn_region *queued;
   uint32_t capacity;
   uint32_t used; /* slots ever handed out */
   uint32_t free_count;
@@ -50,5 +51,8 @@ struct lwsn_transport *lwsn_registry_get(const lwsn_registry *r, lwsn_handle han
 
 /** Publishes how many bytes wait natively for this slot's socket. */
 void lwsn_registry_set_queued(lwsn_registry *r, uint32_t slot, double bytes);
+
+/** Payload bytes handed to this slot by publications of the flush to come, to be counted by the caller. */
+double *lwsn_registry_published(lwsn_registry *r, uint32_t slot);
 
 #endif

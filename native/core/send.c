@@ -9,21 +9,46 @@
 #include "transport.h"
 #include "wsi.h"
 
-static void publish(lwsn_transport *t) {
+enum { SHARED_MIN = 512 };
+
+static void show_queue(lwsn_transport *t) {
   lwsn_registry_set_queued(&t->context->registry, t->handle.slot, (double)t->queue.bytes);
 }
 
-static bool enqueue(lwsn_transport *t, const struct iovec *parts, int count, size_t skip) {
+static void append(lwsn_transport *t, lwsn_chunk *chunk) {
+  chunk->next = NULL;
+  chunk->done = 0;
+  if (t->queue.last)
+    t->queue.last->next = chunk;
+  else
+    t->queue.first = chunk;
+  t->queue.last = chunk;
+  t->queue.bytes += chunk->size;
+}
+
+static bool keep_shared(lwsn_transport *t, lwsn_shared_frame *frame, const uint8_t *data, size_t size) {
+  lwsn_chunk *chunk = malloc(sizeof *chunk);
+  if (!chunk) return false;
+  lwsn_shared_frame_ref(frame);
+  chunk->shared = frame;
+  chunk->data = data;
+  chunk->size = size;
+  append(t, chunk);
+  return true;
+}
+
+/* Copies parts into one chunk, without the first `skip` bytes. */
+static bool keep_copy(lwsn_transport *t, const struct iovec *parts, int count, size_t skip) {
   size_t total = 0;
   for (int i = 0; i < count; i++) total += parts[i].iov_len;
   total -= skip;
   if (total == 0) return true;
   lwsn_chunk *chunk = malloc(sizeof *chunk + total);
   if (!chunk) return false;
-  chunk->next = NULL;
+  uint8_t *at = (uint8_t *)(chunk + 1);
+  chunk->shared = NULL;
+  chunk->data = at;
   chunk->size = total;
-  chunk->done = 0;
-  uint8_t *at = chunk->data;
   for (int i = 0; i < count; i++) {
     size_t length = parts[i].iov_len;
     size_t from = skip < length ? skip : length;
@@ -31,21 +56,40 @@ static bool enqueue(lwsn_transport *t, const struct iovec *parts, int count, siz
     memcpy(at, (const uint8_t *)parts[i].iov_base + from, length - from);
     at += length - from;
   }
-  if (t->queue.last)
-    t->queue.last->next = chunk;
-  else
-    t->queue.first = chunk;
-  t->queue.last = chunk;
-  t->queue.bytes += total;
-  publish(t);
+  append(t, chunk);
   return true;
 }
 
-bool lwsn_send(lwsn_transport *t, const struct iovec *parts, int count) {
-  return t->tls ? lwsn_tls_send(t, parts, count) : lwsn_send_raw(t, parts, count);
+/* A short rest is cheaper copied, together with its neighbours. */
+static bool is_shared(const struct iovec *part, lwsn_shared_frame *const *owners, int i) {
+  return owners && owners[i] && part->iov_len > SHARED_MIN;
 }
 
-bool lwsn_send_raw(lwsn_transport *t, const struct iovec *parts, int count) {
+/* What is behind the first `sent` bytes waits for the socket. */
+static bool enqueue(lwsn_transport *t, const struct iovec *parts, lwsn_shared_frame *const *owners, int count,
+                    size_t sent) {
+  int i = 0;
+  while (i < count) {
+    if (sent >= parts[i].iov_len) {
+      sent -= parts[i++].iov_len;
+      continue;
+    }
+    int end = i;
+    if (is_shared(&parts[i], owners, i)) {
+      if (!keep_shared(t, owners[i], (const uint8_t *)parts[i].iov_base + sent, parts[i].iov_len - sent)) return false;
+      end = i + 1;
+    } else {
+      while (end < count && !is_shared(&parts[end], owners, end)) end++;
+      if (!keep_copy(t, parts + i, end - i, sent)) return false;
+    }
+    sent = 0;
+    i = end;
+  }
+  if (t->queue.first) show_queue(t);
+  return true;
+}
+
+static bool send_raw(lwsn_transport *t, const struct iovec *parts, lwsn_shared_frame *const *owners, int count) {
   if (t->doomed) return false;
   size_t sent = 0;
   bool was_empty = t->queue.first == NULL;
@@ -58,7 +102,7 @@ bool lwsn_send_raw(lwsn_transport *t, const struct iovec *parts, int count) {
     sent = (size_t)n;
     t->server->stats.bytes_sent += sent;
   }
-  if (!enqueue(t, parts, count, sent)) {
+  if (!enqueue(t, parts, owners, count, sent)) {
     lwsn_transport_kill(t);
     return false;
   }
@@ -68,6 +112,21 @@ bool lwsn_send_raw(lwsn_transport *t, const struct iovec *parts, int count) {
     lws_callback_on_writable(t->wsi);
   }
   return true;
+}
+
+bool lwsn_send_shared(lwsn_transport *t, const struct iovec *parts, lwsn_shared_frame *const *owners, int count) {
+  return t->tls ? lwsn_tls_send(t, parts, count) : send_raw(t, parts, owners, count);
+}
+
+bool lwsn_send(lwsn_transport *t, const struct iovec *parts, int count) {
+  return lwsn_send_shared(t, parts, NULL, count);
+}
+
+bool lwsn_send_raw(lwsn_transport *t, const struct iovec *parts, int count) { return send_raw(t, parts, NULL, count); }
+
+static void free_chunk(lwsn_chunk *chunk) {
+  lwsn_shared_frame_unref(chunk->shared);
+  free(chunk);
 }
 
 static void consume(lwsn_transport *t, size_t sent) {
@@ -83,9 +142,9 @@ static void consume(lwsn_transport *t, size_t sent) {
     sent -= left;
     t->queue.first = chunk->next;
     if (!t->queue.first) t->queue.last = NULL;
-    free(chunk);
+    free_chunk(chunk);
   }
-  publish(t);
+  show_queue(t);
 }
 
 bool lwsn_send_pending(lwsn_transport *t) {
@@ -94,7 +153,7 @@ bool lwsn_send_pending(lwsn_transport *t) {
     struct iovec parts[LWSN_PARTS_MAX];
     int count = 0;
     for (lwsn_chunk *c = t->queue.first; c && count < LWSN_PARTS_MAX; c = c->next) {
-      parts[count].iov_base = c->data + c->done;
+      parts[count].iov_base = (void *)(c->data + c->done);
       parts[count++].iov_len = c->size - c->done;
     }
     ssize_t n = lwsn_wsi_write(t->wsi, parts, count);
@@ -118,7 +177,7 @@ void lwsn_queue_clear(lwsn_transport *t) {
   while (t->queue.first) {
     lwsn_chunk *chunk = t->queue.first;
     t->queue.first = chunk->next;
-    free(chunk);
+    free_chunk(chunk);
   }
   t->queue.last = NULL;
   t->queue.bytes = 0;

@@ -6,14 +6,17 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "shared_frame.h"
+
 struct lwsn_transport;
 
-/** A piece of output that the socket refused. */
+/** A piece of output that the socket refused: a copy behind it, or part of a shared frame. */
 typedef struct lwsn_chunk {
   struct lwsn_chunk *next;
   size_t size;
   size_t done;
-  uint8_t data[];
+  lwsn_shared_frame *shared; /* a reference, or NULL */
+  const uint8_t *data;
 } lwsn_chunk;
 
 /** What waits for a full socket, in order. Owned by the transport. */
@@ -31,7 +34,13 @@ enum { LWSN_PARTS_MAX = 64 };
  */
 bool lwsn_send(struct lwsn_transport *t, const struct iovec *parts, int count);
 
-/** The same past TLS: bytes as they go to the socket. */
+/**
+ * The same where some parts are bytes of shared frames: of those the rest is kept
+ * by reference. `owners[i]` is the frame of part i, or NULL.
+ */
+bool lwsn_send_shared(struct lwsn_transport *t, const struct iovec *parts, lwsn_shared_frame *const *owners, int count);
+
+/** The same as lwsn_send past TLS: bytes as they go to the socket. */
 bool lwsn_send_raw(struct lwsn_transport *t, const struct iovec *parts, int count);
 
 /** Writes what waits. False as above. */

@@ -41,12 +41,13 @@ lwsn_server *lwsn_server_create(lwsn_context *context, const lwsn_server_options
     free(server);
     return NULL;
   }
-  uint64_t seed;
-  lws_get_random(context->lws, &seed, sizeof seed);
+  uint64_t seeds[3];
+  lws_get_random(context->lws, seeds, sizeof seeds);
   server->context = context;
   server->options = *options;
   server->referenced = true;
-  lwsn_peers_init(&server->peers, seed);
+  lwsn_peers_init(&server->peers, seeds[0]);
+  lwsn_topics_init(&server->topics, seeds + 1);
   lwsn_list_init(&server->transports);
   return server;
 }
@@ -89,6 +90,7 @@ void lwsn_server_settle(lwsn_server *server) {
   if (!server->released) return;
   leave_place(server->context, server);
   lwsn_peers_free(&server->peers);
+  lwsn_topics_free(&server->topics);
   lwsn_tls_context_unref(server->tls);
   free(server);
 }

@@ -7,6 +7,7 @@
 
 #include "list.h"
 #include "peers.h"
+#include "topics.h"
 
 struct lwsn_context;
 struct lwsn_transport;
@@ -27,6 +28,8 @@ typedef struct lwsn_server_options {
   bool accepts_alone;                   /* upgrades are accepted without asking the other side (introduction.h) */
   bool tells_closed;                    /* the end of a connection is told even if nothing else was */
   uint32_t accept_flags;                /* lwsn_connection_flag of those it accepts alone */
+  double max_backpressure;              /* of one connection, for what is published */
+  bool drops_overflow;                  /* above it: drop, and not close */
   bool proxy_protocol;                  /* its listeners expect a header of the PROXY protocol first */
 } lwsn_server_options;
 
@@ -50,7 +53,8 @@ typedef struct lwsn_server {
   lwsn_node transports;
   struct lwsn_listener *listeners;
   lwsn_peers peers;
-  uint32_t unknown;             /* connections the other side was not told of yet (introduction.h) */
+  uint32_t unknown; /* connections the other side was not told of yet (introduction.h) */
+  lwsn_topics topics;
   uint32_t over_limit;          /* of the transports: refused, and about to go */
   struct lwsn_tls_context *tls; /* for transports that begin now; NULL: plain */
   bool referenced;              /* its listeners keep the loop alive */

@@ -14,6 +14,8 @@ interface Report {
   closed: number;
   transports: number;
   connections: number;
+  topics: number;
+  subscriptions: number;
   /** Connection objects that were collected. */
   collected: number;
   highestSlot: number;
@@ -108,7 +110,7 @@ test(`${TOTAL} connections leave nothing behind`, async () => {
   const before = await report(child);
   await come(port, TOTAL - WARM_UP);
   const after = await report(child);
-  const quiet = { transports: 0, connections: 0 };
+  const quiet = { transports: 0, connections: 0, topics: 0, subscriptions: 0 };
   expect([before, after]).toMatchObject([quiet, quiet]);
   expect(after.accepted).toBe(TOTAL);
   expect(after.opened).toBeGreaterThan(TOTAL / 2);

@@ -23,6 +23,8 @@ test.each(Object.entries(ends))(
     }
     const large = (await client.next())!;
     expect([large.opcode, large.payload.equals(Buffer.alloc(40_000, 7))]).toEqual([BINARY, true]);
+    for (const size of [20, 2000, 200_000])
+      expect((await client.next())?.payload.toString()).toBe('x'.repeat(size));
     expect((await client.next())?.payload.toString()).toBe('the last one');
     if (where === 'behind a close') {
       const close = (await client.next())!;

@@ -116,6 +116,28 @@ static void a_full_socket(void) {
   UNTIL(world_told(&w, LWSN_RECORD_WRITABLE) > 0 && wire_next(p, &f));
 }
 
+static void topics(void) {
+  frame f;
+  if (!upgrade()) return;
+  if (!out_subscribe(&w, handle, "news") || !out_subscribe(&w, handle, "more")) return;
+  if (out_publish(&w, "news", "small", 5) == 1) {
+    flush();
+    if (!UNTIL(wire_next(p, &f))) return;
+    CHECK_BYTES(f.data, f.size, "small");
+  }
+  peer_read(p, false);
+  double waits = 0;
+  for (int i = 0; i < 40 && waits == 0; i++) {
+    out_publish(&w, "more", content, LARGE);
+    flush();
+    waits = lwsn_registry_get(&w.context->registry, handle) ? out_queued(&w, handle) : 1;
+  }
+  bool behind = out_publish(&w, "news", "behind it", 9) == 1;
+  flush();
+  peer_read(p, true);
+  while (behind && UNTIL(wire_next(p, &f)) && f.size != 9) CHECK_INT(f.size, LARGE);
+}
+
 static void a_pause(void) {
   if (!upgrade()) return;
   unsigned long told = world_told(&w, LWSN_RECORD_BINARY);
@@ -239,6 +261,7 @@ int main(void) {
   every_allocation_may_fail_in("closing", closing);
   every_allocation_may_fail_in("failing input", failing_input);
   every_allocation_may_fail_in("a full socket", a_full_socket);
+  every_allocation_may_fail_in("topics", topics);
   every_allocation_may_fail_in("a pause", a_pause);
   every_allocation_may_fail_in("frames with the request", frames_with_the_request);
   every_allocation_may_fail_in("an upgrade accepted alone", an_upgrade_accepted_alone);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "life.h"
+#include "publish.h"
+#include "transport.h"
 
 static uint8_t *reserve(world *w, lwsn_handle handle, uint32_t kind, size_t size) {
   uint8_t *base = w->context->outbound.ring->data;
@@ -62,6 +64,33 @@ void out_response(world *w, lwsn_handle handle, const char *status, const char *
   snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
   out_raw(w, handle, text);
   out_end(w, handle, keep_alive);
+}
+
+uint32_t out_subscribe(world *w, lwsn_handle handle, const char *topic) {
+  lwsn_transport *t = lwsn_registry_get(&w->context->registry, handle);
+  if (!t) return 0;
+  world_in_core = true;
+  uint32_t subscription = lwsn_topics_join(&w->server->topics, t, (const uint8_t *)topic, strlen(topic));
+  world_in_core = false;
+  return subscription;
+}
+
+int64_t out_publish_but(world *w, lwsn_handle except, const char *topic, const void *data, size_t size) {
+  world_in_core = true;
+  lwsn_shared_frame *frame = lwsn_shared_frame_create(size);
+  int64_t taken = -1;
+  if (frame) {
+    if (size > 0) memcpy(lwsn_shared_frame_payload(frame), data, size);
+    lwsn_shared_frame_seal(frame, 1);
+    taken = lwsn_publish(w->server, (const uint8_t *)topic, strlen(topic), except, frame, false);
+    lwsn_shared_frame_unref(frame);
+  }
+  world_in_core = false;
+  return taken;
+}
+
+int64_t out_publish(world *w, const char *topic, const void *data, size_t size) {
+  return out_publish_but(w, (lwsn_handle){UINT32_MAX, 0}, topic, data, size);
 }
 
 double out_queued(const world *w, lwsn_handle handle) {

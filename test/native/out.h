@@ -28,6 +28,13 @@ void out_end(world *w, lwsn_handle handle, bool keep_alive);
 /* A whole response with a short body. */
 void out_response(world *w, lwsn_handle handle, const char *status, const char *body, bool keep_alive);
 
+/* Subscribes; 0 when there is no memory. */
+uint32_t out_subscribe(world *w, lwsn_handle handle, const char *topic);
+
+/* Publishes a text to all subscribers of a topic but `except`, which may be nobody's; as lwsn_publish. */
+int64_t out_publish_but(world *w, lwsn_handle except, const char *topic, const void *data, size_t size);
+int64_t out_publish(world *w, const char *topic, const void *data, size_t size);
+
 /* Bytes that wait natively, as published. */
 double out_queued(const world *w, lwsn_handle handle);
 

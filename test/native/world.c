@@ -120,6 +120,7 @@ void world_begin_bare(world *w) {
 lwsn_server_options world_options(void) {
   return (lwsn_server_options){
       .max_payload = 1024 * 1024,
+      .max_backpressure = 1024 * 1024 * 1024,
       .handshake_timeout = 60000,
       .close_timeout = 60000,
       .keep_alive_timeout = 60000,
