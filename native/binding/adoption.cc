@@ -1,5 +1,4 @@
 /* Sockets that Node made: taken in by descriptor. */
-#include <sys/socket.h>
 #include <uv.h>
 
 #include <string>
@@ -9,6 +8,7 @@
 extern "C" {
 #include "adopt.h"
 #include "server.h"
+#include "socket.h"
 }
 
 namespace {
@@ -64,8 +64,7 @@ Napi::Value AdoptClient(const Napi::CallbackInfo& info) {
 Napi::Value SocketPair(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int pair[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
-    return Napi::String::New(env, uv_err_name(uv_translate_sys_error(errno)));
+  if (lwsn_socket_pair(pair) != 0) return Napi::String::New(env, uv_err_name(uv_translate_sys_error(errno)));
   Napi::Array result = Napi::Array::New(env, 2);
   result.Set(0u, Napi::Number::New(env, pair[0]));
   result.Set(1u, Napi::Number::New(env, pair[1]));

@@ -15,6 +15,7 @@
 #include "context.h"
 #include "proxy.h"
 #include "server.h"
+#include "socket.h"
 #include "transport.h"
 
 enum {
@@ -90,7 +91,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     struct sockaddr_storage from;
     socklen_t size = sizeof from;
     from.ss_family = AF_UNSPEC;
-    int fd = accept4(l->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = lwsn_socket_accept(l->fd, (struct sockaddr *)&from, &size);
     if (fd >= 0) {
       adopt(l, fd, &from);
       continue;
@@ -128,7 +129,7 @@ static int bind_ip(int fd, const lwsn_listen_options *o, lwsn_bound *bound) {
 static bool is_stale(const struct sockaddr_un *address, socklen_t size) {
   struct stat info;
   if (lstat(address->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
-  int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int probe = lwsn_socket_open(AF_UNIX);
   if (probe < 0) return false;
   bool stale = connect(probe, (const struct sockaddr *)address, size) != 0 && errno == ECONNREFUSED;
   close(probe);
@@ -169,7 +170,7 @@ static int bind_unix(int fd, const lwsn_listen_options *o, char **path) {
 static int open_socket(const lwsn_listen_options *o, lwsn_bound *bound, char **path) {
   bound->family = o->path ? 0 : strchr(o->host, ':') ? 6 : 4;
   int domain = bound->family == 6 ? AF_INET6 : bound->family == 4 ? AF_INET : AF_UNIX;
-  int fd = socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = lwsn_socket_open(domain);
   if (fd < 0) return -errno;
   int error = o->path ? bind_unix(fd, o, path) : bind_ip(fd, o, bound);
   if (error == 0 && listen(fd, o->backlog) != 0) error = -errno;

@@ -1,9 +1,9 @@
 #include "wsi.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "private-lib-core.h"
+#include "socket.h"
 
 bool lwsn_wsi_is_live(struct lws *wsi) { return lws_socket_is_valid(wsi->desc.sockfd); }
 
