@@ -1,5 +1,6 @@
 // npm run prebuilds [-- target...]: the binaries of the published package, in prebuilds/<target>.node.
-import { copyFileSync, mkdirSync, rmSync, statSync } from 'node:fs';
+// With --complete <version> it builds none, and checks that a release of that version has all.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from './build.mjs';
 import { obstacles, readElf } from './tools/elf.mjs';
@@ -59,6 +60,20 @@ async function buildTarget(target) {
   console.log(`prebuilds/${target}.node: ${statSync(built).size} bytes`);
 }
 
+/** Refuses a release that lacks a binary, or has one that was not built for `version`. */
+function complete(version) {
+  const { version: stated } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  if (version !== stated) throw new Failure(`package.json is of version ${stated}, not of ${version}`);
+  const lacking = targets.filter((target) => !existsSync(prebuilt(target)));
+  if (lacking.length > 0) throw new Failure(`prebuilds/ lacks ${lacking.join(', ')}`);
+  for (const target of targets) {
+    inspect(prebuilt(target), target);
+    if (!readFileSync(prebuilt(target)).includes(`\0${version}\0`))
+      throw new Failure(`prebuilds/${target}.node is of another version than ${version}`);
+  }
+  console.log(`all ${targets.length} binaries of ${version} are there`);
+}
+
 /** Refuses a binary that would not load where it is promised to. */
 function inspect(file, target) {
   const faults = target.startsWith('linux-') ? obstacles(readElf(file)) : [];
@@ -74,6 +89,7 @@ function inspect(file, target) {
 
 if (isMain(import.meta.url)) {
   await main(async (args) => {
+    if (args[0] === '--complete') return complete(args[1]);
     const possible = buildable();
     const other = args.find((name) => !possible.includes(name));
     if (other)

@@ -5,6 +5,8 @@ import { attempt, Failure } from './run.mjs';
 const program = (name, debian = name) => ({ name, debian, found: () => inPath(name) });
 const system = (name, debian = name) => ({ name, debian, found: () => inPath(name) || inSystemPath(name) });
 const header = (path, debian) => ({ name: path, debian, found: () => headerFound(path) });
+/** Elsewhere the compiler brings it, or it is not used. */
+const onLinux = (item) => ({ ...item, found: () => process.platform !== 'linux' || item.found() });
 
 /** What each kind of work needs from the system, and the Debian and Ubuntu packages that bring it. */
 const groups = {
@@ -15,8 +17,8 @@ const groups = {
     { name: 'make or ninja', debian: 'make', found: () => inPath('make') || inPath('ninja') },
     program('git'),
     program('tar'),
-    program('readelf', 'binutils'),
-    header('stdio.h', 'libc6-dev'),
+    onLinux(program('readelf', 'binutils')),
+    onLinux(header('stdio.h', 'libc6-dev')),
   ],
   // Binaries for the other architecture, and running them.
   cross: [
