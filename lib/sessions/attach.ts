@@ -1,6 +1,9 @@
+import { isThenable } from '../arguments.js';
 import { LwsError, type LwsErrorCode } from '../errors.js';
+import { checkAuthExpiresAt, checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
 import { type Core, handleOf, isStoreFailure } from './core.js';
+import { describe } from './ids.js';
 import type { Attachment } from './registry.js';
 import { Session } from './session.js';
 import type { SessionSocket } from './socket.js';
@@ -43,6 +46,7 @@ export async function attachConnection(
   request: SessionRequest,
 ): Promise<Session> {
   if (core.closed) throw new LwsError('ERR_INVALID_STATE', 'the SessionManager was stopped');
+  checkRequest(request);
   const attachment = core.registry.add(connection);
   if (attachment.session !== undefined || attachment.attaching) {
     throw new LwsError(
@@ -62,6 +66,25 @@ export async function attachConnection(
     attachment.attaching = false;
     if (!connection.isOpen) core.registry.delete(attachment);
   }
+}
+
+/** Before anything is stored: what is wrong with it must not leave a session behind. */
+function checkRequest(request: SessionRequest): void {
+  if (typeof request !== 'object' || request === null) {
+    const message = `which session a connection is to get is told by an object, but this is ${describe(request)}`;
+    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+  }
+  checkAuthExpiresAt(request.authExpiresAt);
+}
+
+/** The least that a socket of somebody else must have. */
+export function checkSocket(connection: SessionSocket): void {
+  const { id, closed, send, close } = connection ?? {};
+  if (typeof send !== 'function' || typeof close !== 'function' || !isThenable(closed)) {
+    const message = `a connection has id, isOpen, closed, send() and close(), but this is ${describe(connection)}`;
+    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+  }
+  checkName('the id of a connection', id);
 }
 
 async function findOrCreate(core: Core, attachment: Attachment, request: SessionRequest): Promise<Session> {

@@ -1,5 +1,5 @@
 import { closings } from './close-codes.js';
-import { type Core, inBackground } from './core.js';
+import { type Core, closeFor, inBackground } from './core.js';
 import type { Session } from './session.js';
 import { Wheel, type WheelEntry } from './wheel.js';
 
@@ -70,7 +70,7 @@ export class AuthClock {
     if (session.authExpiresAt > Date.now()) return;
     this.forget(session);
     this.core.counters.authExpired++;
-    session.attachment.connection.close(closings.authExpired.code, closings.authExpired.reason);
+    closeFor(this.core, session.attachment, closings.authExpired);
   }
 
   private async refresh(session: Session): Promise<number | undefined> {

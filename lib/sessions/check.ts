@@ -55,6 +55,11 @@ export function checkOwner(owner: { nodeId: string; connection: string }): void 
   checkName('connection', owner.connection);
 }
 
+export function checkAuthExpiresAt(value: unknown): void {
+  if (value !== undefined && !Number.isFinite(value))
+    throw invalid(`authExpiresAt has to be epoch milliseconds, but is ${describe(value)}`);
+}
+
 export function checkIdentity(identity: Identity | undefined): void {
   checkOptionalName('userId', identity?.userId);
   checkOptionalName('loginId', identity?.loginId);

@@ -1,3 +1,4 @@
+import { toBytes } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import type { SessionBus, Subscription } from './bus.js';
 import type { Closing } from './close-codes.js';
@@ -36,7 +37,7 @@ export class Control {
     this.counters = counters;
   }
 
-  /** Starts receiving; resolves when orders arrive. `missed`: some may have been lost. */
+  /** Starts receiving; resolves when orders arrive, or never will. `missed`: some may have been lost. Never rejects. */
   async start(obey: (order: Order) => void, missed: () => void): Promise<void> {
     const receive = (message: Uint8Array) => {
       try {
@@ -45,11 +46,15 @@ export class Control {
         this.teller.fail(error, 'reading a message of another node');
       }
     };
-    this.subscription = this.bus?.subscribe(this.nodeId, receive, missed);
-    await this.subscription?.ready;
+    try {
+      this.subscription = this.bus?.subscribe(this.nodeId, receive, missed);
+      await this.subscription?.ready;
+    } catch (error) {
+      this.teller.fail(error, 'listening to other nodes');
+    }
   }
 
-  /** Whether the order was handed to a node that listens. Never rejects. */
+  /** Whether the order was handed to a node that listens. */
   async close(
     kind: 'close' | 'part',
     owner: SessionOwner,
@@ -62,12 +67,12 @@ export class Control {
   }
 
   async send(owner: SessionOwner, sessionId: string, data: MessageData): Promise<boolean> {
-    const bytes = typeof data === 'string' ? data : bytesOf(data);
+    const connection = connectionOfKey(owner.connectionId);
     return this.give(owner.nodeId, {
       kind: 'send',
-      connection: connectionOfKey(owner.connectionId),
+      connection,
       sessionId,
-      data: bytes,
+      data: typeof data === 'string' ? data : toBytes(data),
     });
   }
 
@@ -87,12 +92,6 @@ export class Control {
     this.counters.undelivered++;
     return false;
   }
-}
-
-/** Bytes of any view, without a copy. */
-export function bytesOf(data: Exclude<MessageData, string>): Uint8Array {
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return new Uint8Array(data);
 }
 
 /** Other nodes may run other versions, and Redis may be open to others: nothing about a message is believed. */

@@ -1,11 +1,12 @@
 import { LwsError } from '../errors.js';
 import type { Activity } from './activity.js';
 import type { AuthClock } from './auth-clock.js';
+import type { Closing } from './close-codes.js';
 import type { Control } from './control.js';
 import type { Counters } from './counters.js';
 import type { Teller } from './events.js';
 import type { Lifecycle } from './lifecycle.js';
-import type { Registry } from './registry.js';
+import type { Attachment, Registry } from './registry.js';
 import { Session } from './session.js';
 import type { Settings } from './settings.js';
 import type { SessionRecord, SessionStore } from './store.js';
@@ -48,6 +49,15 @@ export async function inBackground(core: Core, doing: string, work: () => Promis
   } catch (error) {
     if (isStoreFailure(error)) core.counters.storeErrors++;
     core.teller.fail(error, doing);
+  }
+}
+
+/** Closes a connection; a bad one that throws must not keep the others open. */
+export function closeFor(core: Core, { connection }: Attachment, { code, reason }: Closing): void {
+  try {
+    connection.close(code, reason);
+  } catch (error) {
+    core.teller.fail(error, 'closing a connection');
   }
 }
 

@@ -1,5 +1,5 @@
+import { closePayload, toBytes } from '../arguments.js';
 import { LwsError } from '../errors.js';
-import { bytesOf } from './control.js';
 import { type Core, storesOf } from './core.js';
 import { connectionOfKey, describe } from './ids.js';
 import type { Attachment } from './registry.js';
@@ -17,7 +17,8 @@ export type Target =
  * What became of a message or close for one session:
  * `sent`, `buffered`, `dropped`, `closed` as `Connection.send` says, for connections of this node, and `closing`;
  * `forwarded`: handed to the node that has the connection, at most once; `gone`: that node does not listen;
- * `detached`: the session has no connection; `failed`: the connection threw.
+ * `detached`: the session has no connection; `failed`: the connection threw, or the message is longer than the 1 MiB
+ * that go to another node; an `error` event says why.
  */
 export type DeliveryResult = SendResult | 'closing' | 'forwarded' | 'gone' | 'detached' | 'failed';
 
@@ -52,6 +53,7 @@ interface Act {
 }
 
 export async function sendTo(core: Core, target: Target, data: MessageData): Promise<Delivery[]> {
+  if (typeof data !== 'string') toBytes(data);
   return act(core, target, {
     here: ({ connection }) => connection.send(data),
     there: ({ owner, id }) => core.control.send(owner, id, data),
@@ -59,7 +61,7 @@ export async function sendTo(core: Core, target: Target, data: MessageData): Pro
 }
 
 export async function closeAt(core: Core, target: Target, code: number, reason: string): Promise<Delivery[]> {
-  checkClosing(code, reason);
+  closePayload(code, reason);
   return act(core, target, {
     here: ({ connection }) => {
       connection.close(code, reason);
@@ -72,7 +74,7 @@ export async function closeAt(core: Core, target: Target, code: number, reason: 
 /** To every connection of this node that has a session; the text is encoded once. */
 export function broadcast(core: Core, data: MessageData, except: ReadonlySet<string>): Delivery[] {
   const isText = typeof data === 'string';
-  const bytes = isText ? Buffer.from(data) : bytesOf(data);
+  const bytes = isText ? Buffer.from(data) : toBytes(data);
   const deliveries: Delivery[] = [];
   for (const attachment of core.registry.all()) {
     const { session, connection } = attachment;
@@ -93,6 +95,7 @@ export async function presenceOf(core: Core, userId: string): Promise<Presence> 
 }
 
 async function act(core: Core, target: Target, { here, there }: Act): Promise<Delivery[]> {
+  checkTarget(target);
   if ('connection' in target) {
     const attachment = core.registry.find(target.connection);
     if (attachment !== undefined) return [deliver(core, attachment, () => here(attachment))];
@@ -105,10 +108,15 @@ async function act(core: Core, target: Target, { here, there }: Act): Promise<De
       const { owner, id } = record;
       if (owner === undefined)
         return { sessionId: id, connection: undefined, nodeId: undefined, result: 'detached' };
+      const place = { sessionId: id, connection: connectionOfKey(owner.connectionId), nodeId: owner.nodeId };
       // The store still names this node, but the connection has gone just now.
-      const isElsewhere = owner.nodeId !== core.settings.nodeId;
-      const result = isElsewhere && (await there({ ...record, owner })) ? 'forwarded' : 'gone';
-      return { sessionId: id, connection: connectionOfKey(owner.connectionId), nodeId: owner.nodeId, result };
+      if (owner.nodeId === core.settings.nodeId) return { ...place, result: 'gone' };
+      try {
+        return { ...place, result: (await there({ ...record, owner })) ? 'forwarded' : 'gone' };
+      } catch (error) {
+        core.teller.fail(error, 'delivering');
+        return { ...place, result: 'failed' };
+      }
     }),
   );
 }
@@ -118,9 +126,7 @@ async function find(core: Core, target: Target): Promise<SessionRecord[]> {
     if ('session' in target) return [await store.get(target.session)];
     if ('user' in target) return store.byUser(target.user);
     if ('login' in target) return store.byLogin(target.login);
-    if ('connection' in target) return [await store.byConnection(target.connection)];
-    const message = `a target names a session, connection, user or login, but is ${describe(target)}`;
-    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+    return [await store.byConnection(target.connection)];
   });
   return (await Promise.all(lists)).flat().filter((record) => record !== undefined);
 }
@@ -136,14 +142,14 @@ function deliver(core: Core, { connection, session }: Attachment, run: () => Del
   }
 }
 
-/** What `Connection.close` would refuse, before it goes to another node. */
-function checkClosing(code: number, reason: string): void {
-  const isAllowed =
-    Number.isInteger(code) && ((code >= 1000 && code < 1015) || (code >= 3000 && code < 5000));
-  if (!isAllowed || code === 1004 || code === 1005 || code === 1006) {
-    throw new LwsError('ERR_INVALID_ARGUMENT', `${describe(code)} is no close code that may be sent`);
-  }
-  if (Buffer.byteLength(reason) > 123) {
-    throw new LwsError('ERR_INVALID_ARGUMENT', 'a close reason has at most 123 bytes');
-  }
+function checkTarget(target: Target): void {
+  const names = ['session', 'connection', 'user', 'login'];
+  const entries = typeof target === 'object' && target !== null ? Object.entries(target) : [];
+  const [[name, value] = []] = entries;
+  if (entries.length === 1 && names.includes(name ?? '') && typeof value === 'string') return;
+  const came = entries.length === 1 ? `{ ${name}: ${describe(value)} }` : describe(target);
+  throw new LwsError(
+    'ERR_INVALID_ARGUMENT',
+    `a target is one of { session }, { connection }, { user } and { login } with an id, but this one is ${came}`,
+  );
 }

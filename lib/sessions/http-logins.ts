@@ -134,7 +134,11 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
     store.destroy = (sid, callback) => {
       destroy(sid, (error) => {
         if (error) callback?.(error);
-        else void this.ended(sid).then(() => callback?.());
+        else
+          this.ended(sid).then(
+            () => callback && process.nextTick(callback),
+            (cause: unknown) => callback && process.nextTick(callback, cause),
+          );
       });
     };
   }

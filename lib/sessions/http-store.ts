@@ -118,7 +118,9 @@ export function httpSessionStore<B extends abstract new () => object>(
   async function sweep(): Promise<void> {
     for (let more = true; more; ) {
       const swept = await store.sweep(256);
-      await Promise.all(swept.records.map((record) => tellEnd(unpack(record).sid)));
+      // One that cannot be read, or whose listener fails, costs no other: they will not come again.
+      const told = await Promise.allSettled(swept.records.map(async (record) => tellEnd(unpack(record).sid)));
+      for (const outcome of told) if (outcome.status === 'rejected') reportTo(outcome.reason);
       ({ more } = swept);
     }
   }

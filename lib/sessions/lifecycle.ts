@@ -1,6 +1,8 @@
+import { closePayload } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
-import { type Core, handleOf, inBackground, isStoreFailure, storesOf } from './core.js';
+import { type Core, closeFor, handleOf, inBackground, isStoreFailure, storesOf } from './core.js';
 import type { EndReason } from './events.js';
 import { connectionOfKey } from './ids.js';
 import type { Attachment } from './registry.js';
@@ -142,11 +144,14 @@ export class Lifecycle implements SessionHost {
     this.conclude(store, record, closing, (session) => this.core.teller.tell('end', session, reason));
   }
 
-  async end(session: Session, closing: Partial<Closing>): Promise<void> {
+  async end(session: Session, given: Partial<Closing>): Promise<void> {
+    const closing = { ...closings.ended, ...given };
+    // Before the session is gone: its connection has to be closed with it.
+    closePayload(closing.code, closing.reason);
     const record = await session.store.destroy(session.id);
     session.ended = true;
     if (record === undefined || record === 'fenced') return;
-    this.finished(session.store, record, 'ended', { ...closings.ended, ...closing });
+    this.finished(session.store, record, 'ended', closing);
   }
 
   async endUser(userId: string): Promise<number> {
@@ -210,6 +215,12 @@ export class Lifecycle implements SessionHost {
   async release(nodeId: string): Promise<number> {
     const { core } = this;
     const { store, keepDetached } = core.settings;
+    checkName('nodeId', nodeId);
+    if (nodeId === core.settings.nodeId)
+      throw new LwsError(
+        'ERR_INVALID_ARGUMENT',
+        'releaseNode() is for a node that is dead, but this is its own',
+      );
     for (let released = 0; ; ) {
       const { records, more } = await store.orphans(nodeId, keepDetached, 256);
       for (const record of records) core.teller.tell('orphan', handleOf(core, store, record));
@@ -250,12 +261,7 @@ export class Lifecycle implements SessionHost {
   /** Takes the session from its connection and closes that. */
   private part(attachment: Attachment, closing: Closing): void {
     this.separate(attachment);
-    try {
-      attachment.connection.close(closing.code, closing.reason);
-    } catch (error) {
-      // A bad one must not keep the others open.
-      this.core.teller.fail(error, 'closing a connection');
-    }
+    closeFor(this.core, attachment, closing);
   }
 
   private separate(attachment: Attachment): void {

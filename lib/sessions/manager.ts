@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerOptions } from '../options.js';
 import { Activity } from './activity.js';
-import { attachConnection, createSession, type SessionRequest } from './attach.js';
+import { attachConnection, checkSocket, createSession, type SessionRequest } from './attach.js';
 import { AuthClock } from './auth-clock.js';
 import { Control, type Order } from './control.js';
 import { type Core, handleOf, inBackground, storesOf } from './core.js';
@@ -107,6 +107,7 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
    *   `ERR_STORE`; `ERR_INVALID_STATE` when the connection has a session already, or closed meanwhile
    */
   async attach(connection: SessionSocket, request: SessionRequest = {}): Promise<Session<A>> {
+    checkSocket(connection);
     const session = await attachConnection(this.core, connection, request);
     const detach = () => void this.core.lifecycle.detach(connection.id);
     connection.closed.then(detach, detach);

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { LwsError } from '../errors.js';
+import { checkAuthExpiresAt } from './check.js';
 import type { Closing } from './close-codes.js';
 import type { Attachment } from './registry.js';
 import type { MessageData, SendResult, SessionSocket } from './socket.js';
@@ -132,12 +133,7 @@ export class Session<A extends object = Record<string, unknown>> {
 
   /** Renews the authentication, as when the client sent a new token; `undefined`: it does not run out. */
   set authExpiresAt(time: number | undefined) {
-    if (time !== undefined && !Number.isFinite(time)) {
-      throw new LwsError(
-        'ERR_INVALID_ARGUMENT',
-        `authExpiresAt has to be epoch milliseconds, but is ${time}`,
-      );
-    }
+    checkAuthExpiresAt(time);
     this.authEnd = time;
     this.host.expireAuth(this as unknown as Session);
   }

@@ -1,6 +1,8 @@
+import { isThenable } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
+import { describe } from './ids.js';
 
 /** A function that changes values: it alters the draft it gets, or returns new ones. Never async. */
 export type Updater<T> = (draft: T) => T | void;
@@ -17,10 +19,18 @@ export function updateValues(
   name: string,
   maxBytes: number,
 ): Uint8Array {
+  if (typeof update !== 'function')
+    throw new LwsError('ERR_INVALID_ARGUMENT', `update() takes a function, but got ${describe(update)}`);
   const draft = decode(bytes) as object;
-  const result = update(draft) ?? draft;
-  if (typeof (result as PromiseLike<unknown>).then === 'function') {
-    const message = `the function given to update() has to be synchronous: it may run again after a conflict`;
+  const result: unknown = update(draft) ?? draft;
+  if (isThenable(result)) {
+    // What it will fail with is nobody's any more.
+    result.then(undefined, () => undefined);
+    const message = 'the function given to update() has to be synchronous: it may run again after a conflict';
+    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+  }
+  if (typeof result !== 'object') {
+    const message = `the function given to update() alters its draft, or returns an object, but returned ${describe(result)}`;
     throw new LwsError('ERR_INVALID_ARGUMENT', message);
   }
   return encodeValues(result, name, maxBytes);
