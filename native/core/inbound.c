@@ -60,7 +60,8 @@ static uint8_t *place(lwsn_slab *slab, lwsn_record *record, size_t size) {
 }
 
 static lwsn_slab *shared_with_room(lwsn_inbound *in, lwsn_slab **current, lwsn_slab_pool *pool, size_t size) {
-  if (*current && (*current)->size - (*current)->used >= size) return *current;
+  lwsn_slab *now = *current;
+  if (now && now->size - now->used >= size) return now;
   lwsn_slab *fresh = lwsn_slab_take(pool);
   if (!fresh) return NULL;
   if (!table_add(in, fresh)) {
