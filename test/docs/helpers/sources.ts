@@ -1,17 +1,25 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from './pages.js';
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
-/** Names of the members that an interface itself declares. */
-export function membersOf(path: string, name: string): string[] {
-  const source = ts.createSourceFile(path, read(path), ts.ScriptTarget.Latest, true);
-  const found = source.statements.find(
-    (one): one is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(one) && one.name.text === name,
-  );
-  if (found === undefined) throw new Error(`Expected an interface ${name} in ${path}`);
+/** The interfaces of lib/ by name; of two the exported one. */
+const interfaces = new Map<string, ts.InterfaceDeclaration>();
+for (const name of readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })) {
+  if (!name.endsWith('.ts')) continue;
+  const source = ts.createSourceFile(name, read(join('lib', name)), ts.ScriptTarget.Latest, true);
+  for (const one of source.statements.filter(ts.isInterfaceDeclaration)) {
+    const isExported = one.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) ?? false;
+    if (isExported || !interfaces.has(one.name.text)) interfaces.set(one.name.text, one);
+  }
+}
+
+/** Names of the members that an interface of ours itself declares. */
+export function membersOf(name: string): string[] {
+  const found = interfaces.get(name);
+  if (found === undefined) throw new Error(`Expected an interface ${name} in lib/`);
   return found.members.map((member) => member.name?.getText() ?? '').filter((member) => /^\w+$/.test(member));
 }
 
