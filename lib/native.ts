@@ -38,6 +38,7 @@ export interface NativeTlsInfo {
   version: string;
   cipher: string;
   serverName: string;
+  resumed: boolean;
   verified: boolean;
   /** DER */
   certificate?: Buffer;

@@ -1,9 +1,9 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { describe } from './arguments.js';
 import { LwsError } from './errors.js';
-import { type Native, type NativeTlsInfo, native, type TlsHandle } from './native.js';
+import { type Native, type NativeTlsInfo, type NativeTlsOptions, native, type TlsHandle } from './native.js';
 
 /** PEM text, the path of a PEM file, bytes, or several of them to be read one after the other. */
 export type PemSource = string | Uint8Array | readonly (string | Uint8Array)[];
@@ -111,7 +111,12 @@ function pem(name: string, source: PemSource | undefined): Uint8Array | undefine
   return Buffer.concat(read.flatMap((part) => [part, Buffer.from('\n')]));
 }
 
-function make(n: Native, o: ServerTlsOptions & ClientTlsOptions, within: string, client: boolean): TlsHandle {
+/** What the native side fills a context with; files are read now. */
+function resolve(
+  o: ServerTlsOptions & ClientTlsOptions,
+  within: string,
+  client: boolean,
+): Partial<NativeTlsOptions> {
   const { pfx } = o;
   if (o.minVersion === 'TLSv1.3' && o.maxVersion === 'TLSv1.2')
     throw invalid(`${within}.maxVersion`, 'no version below "minVersion"', o.maxVersion);
@@ -120,7 +125,7 @@ function make(n: Native, o: ServerTlsOptions & ClientTlsOptions, within: string,
   const ca = pem(`${within}.ca`, o.ca);
   const askPeer = !client && (o.requestCert ?? false);
   const verifyPeer = client ? (o.rejectUnauthorized ?? true) : askPeer && (o.rejectUnauthorized ?? true);
-  const options = {
+  return {
     cert: pem(`${within}.cert`, o.cert),
     key: pem(`${within}.key`, o.key),
     pfx: typeof pfx === 'string' ? readFile(`${within}.pfx`, pfx) : pfx,
@@ -134,9 +139,12 @@ function make(n: Native, o: ServerTlsOptions & ClientTlsOptions, within: string,
     client,
     askPeer,
     verifyPeer,
-  };
+  } as Partial<NativeTlsOptions>;
+}
+
+function create(n: Native, options: Partial<NativeTlsOptions>, within: string): TlsHandle {
   try {
-    return n.createTls(options as Parameters<Native['createTls']>[0]);
+    return n.createTls(options as NativeTlsOptions);
   } catch (cause) {
     throw new LwsError(
       'ERR_INVALID_OPTION',
@@ -171,27 +179,46 @@ export function serverTls(options: ServerTlsOptions): TlsHandle {
   check(options, [...common, 'requestCert', 'sni'], 'tls');
   checkIdentity(options, 'tls');
   const n = native();
-  const handle = make(n, options, 'tls', false);
+  const handle = create(n, resolve(options, 'tls', false), 'tls');
   for (const [name, other] of Object.entries(options.sni ?? {})) {
     const within = `tls.sni.${name}`;
     check(other, [...common, 'requestCert'], within);
     checkIdentity(other, within);
-    n.addTlsName(handle, name, make(n, other, within, false));
+    n.addTlsName(handle, name, create(n, resolve(other, within, false), within));
   }
   return handle;
 }
 
-let defaultClient: TlsHandle | undefined;
+/** Most contexts kept for clients; the one not used for longest makes room. */
+const CONTEXTS_MAX = 32;
+const clientContexts = new Map<string, TlsHandle>();
 
-/** Fills a client's TLS context; the one without options is made once. */
+/** The same for the same contents, whatever objects and files they came from. */
+function fingerprint(options: Partial<NativeTlsOptions>): string {
+  const hash = createHash('sha256');
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const bytes =
+      value === authorities ? 'of Node' : value instanceof Uint8Array ? value : JSON.stringify(value);
+    hash.update(`${name} ${bytes.length} ${typeof bytes}:`).update(bytes);
+  }
+  return hash.digest('base64');
+}
+
+/**
+ * A client's TLS context. Connections with equal options share one, and so resume each other's sessions; a
+ * certificate whose file has changed makes another.
+ */
 export function clientTls(options: ClientTlsOptions | undefined): TlsHandle {
   const { servername, ...rest } = options ?? {};
-  if (Object.keys(rest).length > 0) {
-    check(rest, common, 'tls');
-    return make(native(), rest, 'tls', true);
-  }
-  defaultClient ??= make(native(), {}, 'tls', true);
-  return defaultClient;
+  check(rest, common, 'tls');
+  const resolved = resolve(rest, 'tls', true);
+  const key = fingerprint(resolved);
+  const context = clientContexts.get(key) ?? create(native(), resolved, 'tls');
+  clientContexts.delete(key);
+  clientContexts.set(key, context);
+  if (clientContexts.size > CONTEXTS_MAX) clientContexts.delete(clientContexts.keys().next().value!);
+  return context;
 }
 
 /** What the TLS handshake of a transport found. */
@@ -201,6 +228,8 @@ export class TlsInfo {
   readonly cipher: string;
   /** The name the client asked for, `''` when it named none. */
   readonly serverName: string;
+  /** Whether an earlier session was resumed, which spares a round of certificates. */
+  readonly resumed: boolean;
   /** Whether the peer presented a certificate that was verified. */
   readonly authorized: boolean;
   readonly #der: Buffer | undefined;
@@ -211,6 +240,7 @@ export class TlsInfo {
     this.version = info.version;
     this.cipher = info.cipher;
     this.serverName = info.serverName;
+    this.resumed = info.resumed;
     this.authorized = info.verified;
     this.#der = info.certificate;
   }

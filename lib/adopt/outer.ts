@@ -23,6 +23,7 @@ function tlsInfo(socket: TLSSocket): TlsInfo {
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher()?.name ?? '',
     serverName: servername || '',
+    resumed: socket.isSessionReused?.() === true,
     verified: socket.authorized,
     ...(certificate && { certificate }),
   });

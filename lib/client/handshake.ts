@@ -70,6 +70,7 @@ function hasToken(value: string | null, token: string): boolean {
 /** RFC 6455 4.1, the client's checks of a 101; a sentence saying what is wrong. */
 function wrongWith(head: ResponseHead, key: string, offered: readonly string[]): string | undefined {
   const { headers } = head;
+  if (head.minor !== 1) return 'it is of HTTP/1.0';
   if (headers.get('upgrade')?.toLowerCase() !== 'websocket') return 'Upgrade is not websocket';
   if (!hasToken(headers.get('connection'), 'upgrade')) return 'Connection does not name upgrade';
   if (headers.get('sec-websocket-accept') !== acceptFor(key))

@@ -3,12 +3,14 @@ import { RequestHeaders } from '../head.js';
 
 /** The head of a response, RFC 9112 4. */
 export interface ResponseHead {
+  /** HTTP/1.minor */
+  readonly minor: number;
   readonly status: number;
   readonly statusText: string;
   readonly headers: RequestHeaders;
 }
 
-const STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n/;
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n/;
 const FIELD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
 
 /** @throws LwsError ERR_HANDSHAKE for what is no HTTP/1 response head. */
@@ -19,7 +21,8 @@ export function parseResponseHead(text: string): ResponseHead {
   for (const line of fields.split('\r\n'))
     if (line !== '' && !FIELD.test(line))
       throw new LwsError('ERR_HANDSHAKE', 'Expected well-formed header fields from the server');
-  return { status: Number(match[1]), statusText: match[2] ?? '', headers: new RequestHeaders(fields) };
+  const [, minor, status, statusText = ''] = match;
+  return { minor: Number(minor), status: Number(status), statusText, headers: new RequestHeaders(fields) };
 }
 
 /** How a body ends (RFC 9112 6.3): a length, chunks, or the end of the connection. */

@@ -77,7 +77,8 @@ void SetTls(const Napi::CallbackInfo& info) {
   if (server) lwsn_server_set_tls(server, info[1].As<Context>().Data());
 }
 
-/* tlsInfo(slot, generation): { version, cipher, serverName, verified, certificate }, undefined for a plain transport */
+/* tlsInfo(slot, generation): { version, cipher, serverName, resumed, verified, certificate }, undefined for a plain
+   transport */
 Napi::Value TlsInfo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   lwsn_context* context = ContextOf(info);
@@ -89,6 +90,7 @@ Napi::Value TlsInfo(const Napi::CallbackInfo& info) {
   result.Set("version", lwsn_tls_version(t->tls));
   result.Set("cipher", lwsn_tls_cipher(t->tls));
   result.Set("serverName", lwsn_tls_server_name(t->tls));
+  result.Set("resumed", Napi::Boolean::New(env, lwsn_tls_resumed(t->tls)));
   uint8_t* der;
   int size = lwsn_tls_peer_certificate(t->tls, &der);
   result.Set("verified", Napi::Boolean::New(env, size > 0 && lwsn_tls_verified(t->tls)));

@@ -242,8 +242,20 @@ static void take_head(lwsn_exchange *x, size_t size) {
   }
 }
 
+/* "HTTP/1.x 1yz", but 101: another head follows (RFC 9110 15.2) */
+static bool is_interim(const char *head, size_t size) {
+  static const char form[] = "HTTP/1.1 199";
+  if (size <= sizeof form - 1 || memcmp(head + 9, "101", 3) == 0) return false;
+  for (size_t i = 0; i < sizeof form - 1; i++) {
+    bool digit = form[i] == '9' && head[i] >= '0' && head[i] <= '9';
+    if (!digit && head[i] != form[i]) return false;
+  }
+  return head[12] == ' ' || head[12] == '\r';
+}
+
 /* The answer's head goes to the other side as it is: it knows what it asked for. */
 static void take_answer(lwsn_exchange *x, size_t size) {
+  if (is_interim(x->head, size)) return;
   x->state = LWSN_EXCHANGE_ANSWERED;
   x->transport->paused = true; /* until the 101 is accepted, or the body is wanted */
   tell(x, LWSN_RECORD_RESPONSE, 0, x->head, size);
@@ -266,7 +278,10 @@ static size_t input_head(lwsn_exchange *x, const uint8_t *data, size_t size) {
   /* one byte over the limit is enough to know */
   size_t take = size < (size_t)limit + 1 - before ? size : (size_t)limit + 1 - before;
   if (!head_room(x, take)) {
-    refuse(x, 503, "out of memory");
+    if (x->client)
+      lwsn_transport_failed(t, "out of memory");
+    else
+      refuse(x, 503, "out of memory");
     return size;
   }
   memcpy(x->head + before, data, take);

@@ -304,7 +304,8 @@ static bool begin_frame(lwsn_connection *c, const uint8_t *h, size_t size) {
     length = 0;
     for (int i = 2; i < 10; i++) length = length << 8 | h[i];
     if (length <= UINT16_MAX || length >> 63) {
-      fail(c, LWSN_CLOSE_PROTOCOL_ERROR, "a frame length is not encoded minimally");
+      fail(c, LWSN_CLOSE_PROTOCOL_ERROR,
+           length >> 63 ? "a frame length has its first bit set" : "a frame length is not encoded minimally");
       return false;
     }
   }

@@ -16,7 +16,7 @@ enum {
 
 struct lwsn_tls {
   SSL *ssl;
-  lwsn_tls_context *context;
+  lwsn_tls_owner owner;
   bool ready;
   bool input_left; /* SSL_read was not called until it had no more */
 };
@@ -26,6 +26,13 @@ static bool name_peer(SSL *ssl, const char *host) {
   if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1) return true; /* RFC 6066 3: no SNI for addresses */
   ERR_clear_error();
   return SSL_set_tlsext_host_name(ssl, host) == 1 && X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
+}
+
+static void resume_session(SSL *ssl, lwsn_tls_owner *owner) {
+  SSL_set_app_data(ssl, owner);
+  SSL_SESSION *session = owner->host ? lwsn_tls_sessions_take(&owner->context->sessions, owner->host) : NULL;
+  if (session && SSL_set_session(ssl, session) != 1) ERR_clear_error();
+  SSL_SESSION_free(session);
 }
 
 bool lwsn_tls_begin(lwsn_transport *t, lwsn_tls_context *context, bool client, const char *host) {
@@ -44,7 +51,7 @@ bool lwsn_tls_begin(lwsn_transport *t, lwsn_tls_context *context, bool client, c
   BIO_set_mem_eof_return(in, -1); /* empty means "later", not the end */
   BIO_set_mem_eof_return(out, -1);
   SSL_set_bio(tls->ssl, in, out);
-  tls->context = context;
+  tls->owner = (lwsn_tls_owner){context, host};
   lwsn_tls_context_ref(context);
   t->tls = tls;
   if (!client) {
@@ -52,13 +59,16 @@ bool lwsn_tls_begin(lwsn_transport *t, lwsn_tls_context *context, bool client, c
     return true;
   }
   SSL_set_connect_state(tls->ssl);
+  resume_session(tls->ssl, &tls->owner);
   return !host || name_peer(tls->ssl, host);
 }
 
 void lwsn_tls_free(lwsn_tls *tls) {
   if (!tls) return;
+  /* or OpenSSL would forget the session of a connection that was lost, which RFC 5246 7.2.1 does not ask any more */
+  if (tls->ready) SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN);
   SSL_free(tls->ssl);
-  lwsn_tls_context_unref(tls->context);
+  lwsn_tls_context_unref(tls->owner.context);
   free(tls);
 }
 
@@ -210,5 +220,7 @@ const char *lwsn_tls_server_name(const lwsn_tls *tls) {
   const char *name = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
   return name ? name : "";
 }
+
+bool lwsn_tls_resumed(const lwsn_tls *tls) { return SSL_session_reused(tls->ssl) == 1; }
 
 bool lwsn_tls_verified(const lwsn_tls *tls) { return SSL_get_verify_result(tls->ssl) == X509_V_OK; }

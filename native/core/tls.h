@@ -16,7 +16,10 @@ struct lwsn_transport;
  */
 typedef struct lwsn_tls lwsn_tls;
 
-/** Starts TLS on a transport. `host` (client): the name to ask for and to verify, NULL for none. False: no memory. */
+/**
+ * Starts TLS on a transport. `host` (client): the name to ask for and to verify, NULL for none, valid as long as the
+ * transport; with one, an earlier session with it is resumed. False: no memory.
+ */
 bool lwsn_tls_begin(struct lwsn_transport *t, lwsn_tls_context *context, bool client, const char *host);
 
 /** Frees it with everything it holds. NULL is allowed. */
@@ -47,6 +50,8 @@ int lwsn_tls_peer_certificate(const lwsn_tls *tls, uint8_t **der);
 const char *lwsn_tls_version(const lwsn_tls *tls);
 const char *lwsn_tls_cipher(const lwsn_tls *tls);
 const char *lwsn_tls_server_name(const lwsn_tls *tls);
+/** Whether an earlier session was resumed. */
+bool lwsn_tls_resumed(const lwsn_tls *tls);
 /** Whether the peer's certificate was verified. */
 bool lwsn_tls_verified(const lwsn_tls *tls);
 

@@ -162,6 +162,12 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *s
   return SSL_TLSEXT_ERR_OK;
 }
 
+/* In TLS 1.3 tickets come after the handshake, any number of them. 1: the reference is ours. */
+static int keep_session(SSL *ssl, SSL_SESSION *session) {
+  const lwsn_tls_owner *owner = SSL_get_app_data(ssl);
+  return owner && owner->host && lwsn_tls_sessions_keep(&owner->context->sessions, owner->host, session);
+}
+
 static bool set_limits(SSL_CTX *ssl, const lwsn_tls_options *o, char why[256]) {
   if (o->min_version && SSL_CTX_set_min_proto_version(ssl, o->min_version) != 1)
     return say(why, "the minimum TLS version is not supported");
@@ -207,7 +213,11 @@ static bool fill(lwsn_tls_context *context, const lwsn_tls_options *o, char why[
   if (!o->ca.data && o->client && SSL_CTX_set_default_verify_paths(ssl) != 1)
     return say(why, "the system's certificate authorities could not be read");
   set_verification(ssl, o);
-  if (o->client) return SSL_CTX_set_alpn_protos(ssl, protocols, sizeof protocols) == 0 || say(why, "out of memory");
+  if (o->client) {
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ssl, keep_session);
+    return SSL_CTX_set_alpn_protos(ssl, protocols, sizeof protocols) == 0 || say(why, "out of memory");
+  }
   SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
   SSL_CTX_set_client_hello_cb(ssl, choose_context, context);
   SSL_CTX_set_tlsext_servername_callback(ssl, accept_name);
@@ -239,6 +249,7 @@ void lwsn_tls_context_unref(lwsn_tls_context *context) {
     lwsn_tls_context_unref(n->context);
     free(n);
   }
+  lwsn_tls_sessions_clear(&context->sessions);
   SSL_CTX_free(context->ssl);
   free(context->groups);
   free(context);

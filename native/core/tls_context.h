@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tls_sessions.h"
+
 /** Bytes of a caller; read during the call only. `data` NULL: not given. */
 typedef struct lwsn_bytes {
   const uint8_t *data;
@@ -37,7 +39,14 @@ typedef struct lwsn_tls_context {
   unsigned refs;
   struct lwsn_tls_name *names; /* contexts by server name (SNI, RFC 6066 3) */
   char *groups;                /* as given; NULL: OpenSSL's */
+  lwsn_tls_session *sessions;  /* of a client, to be resumed */
 } lwsn_tls_context;
+
+/** Whose sessions are kept: a client's app data of its SSL, valid as long as that. */
+typedef struct lwsn_tls_owner {
+  lwsn_tls_context *context;
+  const char *host; /* NULL: nothing is kept */
+} lwsn_tls_owner;
 
 /**
  * Makes a context with one reference. NULL: `why` is filled with a sentence,

@@ -49,6 +49,12 @@ const malformed: [what: string, bytes: string | Buffer, says: RegExp][] = [
   ['HTTP/2', 'HTTP/2 101 Switching\r\n\r\n', /status line/],
   ['a status of two digits', 'HTTP/1.1 10 x\r\n\r\n', /status line/],
   ['a status above 599', 'HTTP/1.1 600 x\r\n\r\n', /status line/],
+  ['an interim status of four digits', 'HTTP/1.1 1000 x\r\n\r\n', /status line/],
+  [
+    'a 101 of HTTP/1.0 (RFC 6455 4.1)',
+    'HTTP/1.0 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+    /HTTP\/1\.0/,
+  ],
   ['a field without colon', 'HTTP/1.1 101 x\r\nnonsense\r\n\r\n', /header fields/],
   ['space before a colon', 'HTTP/1.1 101 x\r\nUpgrade : websocket\r\n\r\n', /header fields/],
   ['a folded field', 'HTTP/1.1 101 x\r\nX: a\r\n b\r\n\r\n', /header fields/],

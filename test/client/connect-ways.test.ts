@@ -1,10 +1,10 @@
-import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type ConnectOptions, connect } from '../../lib/index.js';
 import { queue } from '../helpers/queue.js';
 import { recorder, startServer } from '../helpers/server.js';
+import { startProxy } from './helpers/proxy.js';
 import { rawServer, rejection, responseText } from './helpers/raw-server.js';
 
 async function echoes(url: string, options: ConnectOptions = {}): Promise<void> {
@@ -167,6 +167,30 @@ describe('the request', () => {
   });
 });
 
+it.each([
+  ['100 Continue', 1],
+  ['103 Early Hints', 3],
+  ['199 Whatever', 50],
+])('connect() passes over interim answers (RFC 9110 15.2): %s, %i times', async (status, count) => {
+  const { url } = await rawServer((one) => {
+    for (let i = 0; i < count; i++) one.peer.write(responseText(status, { Link: '</style.css>' }));
+    one.accept();
+    one.peer.send({ opcode: 1, mask: false, payload: 'behind it' });
+  });
+  const record = recorder();
+  const connection = await connect(url, record.handlers);
+  expect(await record.messages.next()).toBe('behind it');
+  connection.terminate();
+});
+
+it('connect() does not wait for ever behind interim answers', async () => {
+  const { url } = await rawServer((one) => {
+    const drip = setInterval(() => one.peer.write(responseText('102 Processing', {})), 5);
+    one.peer.socket.on('close', () => clearInterval(drip));
+  });
+  expect(await rejection(connect(url, { handshakeTimeout: 100 }))).toMatchObject({ code: 'ERR_TIMEOUT' });
+});
+
 describe('redirects', () => {
   const to = (location: string, status = '302 Found') =>
     responseText(status, { Location: location, 'Content-Length': '0' });
@@ -257,34 +281,6 @@ describe('redirects', () => {
     },
   );
 });
-
-/** A proxy that tunnels, or answers what it is told to. */
-async function startProxy(answer?: string) {
-  const asked = queue<string>();
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => {});
-    socket.once('data', (bytes) => {
-      const head = bytes.toString('latin1');
-      asked.push(head);
-      if (answer !== undefined) return void socket.write(answer);
-      const [, host, port] = /^CONNECT \[?([^\s\]]+)\]?:(\d+) HTTP\/1\.1\r\n/.exec(head)!;
-      const through = createConnection({ host: host!, port: Number(port) }, () => {
-        socket.write('HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n');
-        socket.pipe(through).pipe(socket);
-      });
-      sockets.push(through);
-      through.on('error', () => socket.destroy());
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return { asked, at: `127.0.0.1:${(server.address() as { port: number }).port}` };
-}
 
 describe('a proxy', () => {
   it('is asked to CONNECT, and the tunnel carries everything', async () => {
