@@ -1,4 +1,4 @@
-// Builds the C tests without Node and runs them: node scripts/test-native.mjs [asan|valgrind|plain]... [name]...
+// Builds the C tests without Node and runs them: node scripts/test-native.mjs [asan|valgrind|plain|arm64]... [name]...
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -12,6 +12,7 @@ import {
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { prepareSources } from './fetch-lws.mjs';
+import { arm64Launcher, arm64Settings } from './tools/arm64.mjs';
 import { withBuildLock } from './tools/lock.mjs';
 import { need } from './tools/prerequisites.mjs';
 import { attempt, Failure, main, root, run } from './tools/run.mjs';
@@ -24,6 +25,8 @@ const modes = {
     launcher: [],
     timeout: 300_000,
   },
+  // Cross compiled, under QEMU.
+  arm64: { build: 'native-arm64', flags: '', launcher: arm64Launcher, more: arm64Settings, timeout: 600_000 },
   valgrind: {
     build: 'native-plain',
     flags: '',
@@ -45,7 +48,7 @@ const environment = {
   UBSAN_OPTIONS: 'print_stacktrace=1',
 };
 
-async function build({ build: name, flags }) {
+async function build({ build: name, flags, more = () => [] }) {
   const folder = join(root, 'build', name);
   await withBuildLock(async () => {
     const settings = [
@@ -55,6 +58,7 @@ async function build({ build: name, flags }) {
       `-DLWSN_JOBS=${availableParallelism()}`,
       // The sources state their own level of optimization; CMake adds none.
       '-DCMAKE_BUILD_TYPE=None',
+      ...more(),
     ];
     const key = createHash('sha256')
       .update(JSON.stringify([realpathSync(root), settings]))
