@@ -5,7 +5,7 @@
 // per      what 'cpu' is divided by, in words: message, delivery, connection
 // load     options of the load generator (bench/README.md lists them)
 // role     'client': the peer's client is measured, and the load generator is its server; without: its server
-// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix, tls, deflate
+// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix, tls, deflate, busy
 // targets  for libwebsockets, at most: `first` mark and `goal`. For 'cpu' a ratio to ws in the same run, for 'memory' bytes
 // settle   'memory': milliseconds between the last upgrade and the reading
 
@@ -64,6 +64,7 @@ export const cells = [
   echo('50x20-unix', 50, 20, {}, { server: { unix: true } }),
   echo('1x20', 1, 20, {}),
   echo('1x20-spin', 1, 20, {}, { load: { spin: 1 } }),
+  echo('1x20-spin-busy', 1, 20, {}, { load: { spin: 1 }, server: { busy: true } }),
   broadcast('1000x20-one', 1000, 1, { goal: 0.62 }),
   broadcast('100x20-all', 100, 100, { goal: 0.2 }),
   echo('50x1Ki-tls', 50, Ki, { goal: 0.6 }, { load: { tls: 1 }, server: { tls: true } }),

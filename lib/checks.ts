@@ -18,6 +18,13 @@ export function integer(from: number, to: number): Check {
   };
 }
 
+export function number(from: number, to: number): Check {
+  return (name, value) => {
+    if (typeof value !== 'number' || !(value >= from && value <= to))
+      throw wrong(name, `a number from ${from} to ${to}`, value);
+  };
+}
+
 export function type(expected: 'boolean' | 'function' | 'string'): Check {
   return (name, value) => {
     if (typeof value !== expected) throw wrong(name, `a ${expected}`, value);

@@ -10,6 +10,7 @@ export function readOptions() {
     path: '',
     keep: 0,
     transient: false,
+    busy: false,
     deflate: false,
     tls: '',
     modules: '',

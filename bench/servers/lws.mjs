@@ -22,6 +22,7 @@ const publish = (_connection, data) => {
 
 const server = createServer({
   ...(options.path ? { path: options.path } : { port: 0, host: '127.0.0.1' }),
+  ...(options.busy ? { busyPoll: 1 } : {}),
   ...(options.transient ? { binaryType: 'transient' } : {}),
   ...(tls ? { tls } : {}),
   ...(options.deflate ? { perMessageDeflate: { ...zlib, threshold: 0 } } : {}),

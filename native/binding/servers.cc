@@ -43,6 +43,7 @@ Napi::Value CreateServer(const Napi::CallbackInfo& info) {
   options.accepts_alone = n[11] != 0;
   options.tells_closed = n[12] != 0;
   options.accept_flags = static_cast<uint32_t>(n[13]);
+  options.busy_poll = static_cast<uint32_t>(n[14]);
   options.max_backpressure = n[14];
   options.drops_overflow = n[15] != 0;
   lwsn_server* server = lwsn_server_create(context, &options);

@@ -205,6 +205,25 @@ static void on_prepare(uv_prepare_t *prepare) {
   sleep_until(context, wait);
 }
 
+void lwsn_loop_busy(lwsn_context *context, uint32_t microseconds) {
+  uint64_t ns = (uint64_t)microseconds * 1000;
+  if (ns > context->loop.busy_for) context->loop.busy_for = ns;
+}
+
+static void on_idle(uv_idle_t *idle) { (void)idle; }
+
+/* An active idle handle makes uv poll without waiting, referenced or not. */
+static void poll_or_sleep(lwsn_loop *loop) {
+  if (loop->busy_for > 0) {
+    loop->busy_until = uv_hrtime() + loop->busy_for;
+    loop->busy_for = 0;
+    uv_idle_start(&loop->busy, on_idle);
+  } else if (loop->busy_until > 0 && uv_hrtime() >= loop->busy_until) {
+    loop->busy_until = 0;
+    uv_idle_stop(&loop->busy);
+  }
+}
+
 /*
  * Timers run after the sockets were read: after a handler that blocked the loop
  * for long, what arrived meanwhile counts before anyone is called silent.
@@ -215,9 +234,8 @@ static void on_check(uv_check_t *check) {
   lwsn_wheel_advance(&context->wheel, uv_now(context->loop.uv));
   lwsn_transport_reap(context);
   lwsn_context_turn(context);
+  poll_or_sleep(&context->loop);
 }
-
-static void on_idle(uv_idle_t *idle) { (void)idle; }
 
 int lwsn_loop_init(lwsn_context *context, uv_loop_t *uv) {
   lwsn_loop *loop = &context->loop;
@@ -226,14 +244,16 @@ int lwsn_loop_init(lwsn_context *context, uv_loop_t *uv) {
   uv_prepare_init(uv, &loop->prepare);
   uv_check_init(uv, &loop->check);
   uv_idle_init(uv, &loop->idle);
+  uv_idle_init(uv, &loop->busy);
   uv_timer_init(uv, &loop->timer);
-  loop->prepare.data = loop->check.data = loop->idle.data = loop->timer.data = context;
-  loop->open_handles = 4;
+  loop->prepare.data = loop->check.data = loop->idle.data = loop->busy.data = loop->timer.data = context;
+  loop->open_handles = 5;
   uv_prepare_start(&loop->prepare, on_prepare);
   uv_check_start(&loop->check, on_check);
   uv_unref((uv_handle_t *)&loop->prepare);
   uv_unref((uv_handle_t *)&loop->check);
   uv_unref((uv_handle_t *)&loop->idle);
+  uv_unref((uv_handle_t *)&loop->busy);
   uv_unref((uv_handle_t *)&loop->timer);
   return 0;
 }
@@ -245,6 +265,7 @@ void lwsn_loop_close(lwsn_context *context, void (*on_closed)(void *), void *dat
   uv_close((uv_handle_t *)&loop->prepare, handle_closed);
   uv_close((uv_handle_t *)&loop->check, handle_closed);
   uv_close((uv_handle_t *)&loop->idle, handle_closed);
+  uv_close((uv_handle_t *)&loop->busy, handle_closed);
   uv_close((uv_handle_t *)&loop->timer, handle_closed);
 }
 

@@ -37,7 +37,9 @@ typedef struct lwsn_loop {
   uv_loop_t *uv;
   uv_prepare_t prepare;
   uv_check_t check;
-  uv_idle_t idle; /* runs only while work is left over from a turn */
+  uv_idle_t idle;                /* runs only while work is left over from a turn */
+  uv_idle_t busy;                /* runs while the loop polls without sleeping */
+  uint64_t busy_for, busy_until; /* nanoseconds: asked for in this turn; of uv_hrtime */
   uv_timer_t timer;
   lwsn_watch **by_fd;
   uint32_t by_fd_size;
@@ -64,6 +66,12 @@ void lwsn_watch_hold(lwsn_watch *watch, bool held);
 
 /** Keeps the loop from sleeping while work is left, or lets it sleep again. */
 void lwsn_loop_keep_awake(struct lwsn_context *context, bool awake);
+
+/**
+ * Input came to a server that pays for latency: for so many microseconds from the end of
+ * this turn the loop asks the kernel for more without sleeping.
+ */
+void lwsn_loop_busy(struct lwsn_context *context, uint32_t microseconds);
 
 /** A handle that `open_handles` counts was closed. */
 void lwsn_loop_released(struct lwsn_context *context);

@@ -25,6 +25,7 @@ typedef struct lwsn_server_options {
   uint32_t deflate_threshold;           /* messages below go uncompressed */
   uint32_t max_connections;             /* 0: no limit */
   uint32_t max_connections_per_address; /* 0: no limit */
+  uint32_t busy_poll;                   /* microseconds; see lwsn_loop_busy */
   bool accepts_alone;                   /* upgrades are accepted without asking the other side (introduction.h) */
   bool tells_closed;                    /* the end of a connection is told even if nothing else was */
   uint32_t accept_flags;                /* lwsn_connection_flag of those it accepts alone */

@@ -234,6 +234,7 @@ void lwsn_transport_stall(lwsn_transport *t) {
 void lwsn_transport_input(lwsn_transport *t, const uint8_t *data, size_t size) {
   t->server->stats.bytes_received += size;
   t->last_input = lwsn_loop_now(t->context);
+  if (t->server->options.busy_poll > 0) lwsn_loop_busy(t->context, t->server->options.busy_poll);
   if (t->ending || t->doomed) return;
   if (t->proxy)
     lwsn_proxy_input(t, data, size);

@@ -55,6 +55,12 @@ describe.each(integers)('the option %s', (name, from, to) => {
 });
 
 const wrongTypes: [name: string, value: unknown, message: string][] = [
+  ...[-0.1, 1000.5, Number.NaN].map((value): [string, unknown, string] => [
+    'busyPoll',
+    value,
+    `Expected a number from 0 to 1000 for the option "busyPoll" but got the number ${value}`,
+  ]),
+  ['busyPoll', '1', 'Expected a number from 0 to 1000 for the option "busyPoll" but got the string "1"'],
   ...['reusePort', 'ipv6Only', 'strictLifetime'].flatMap((name): [string, unknown, string][] => [
     [name, 1, `Expected a boolean for the option "${name}" but got the number 1`],
     [name, 'true', `Expected a boolean for the option "${name}" but got the string "true"`],

@@ -194,7 +194,33 @@ static void destroying_with_every_timer_armed_leaves_none(void) {
   end();
 }
 
+static unsigned long turns_in(world *w, unsigned ms) {
+  unsigned long before = w->turns;
+  world_run(w, ms);
+  return w->turns - before;
+}
+
+static void busy_poll_keeps_the_loop_awake_for_its_time_after_input_and_no_longer(void) {
+  world w;
+  lwsn_server_options options = world_options();
+  options.busy_poll = 5000;
+  world_begin(&w, &options);
+  w.accepts = true;
+  peer *p = wire_open(&w, NULL);
+  world_pass(&w, 20);
+  CHECK(turns_in(&w, 20) < 10);
+  wire_text(p, "quick");
+  CHECK_SOON(&w, world_told(&w, LWSN_RECORD_TEXT) == 1);
+  CHECK(turns_in(&w, 20) > 20);
+  world_pass(&w, 3);
+  CHECK(turns_in(&w, 20) > 20);
+  world_pass(&w, 3);
+  CHECK(turns_in(&w, 20) < 10);
+  CHECK(world_end(&w));
+}
+
 int main(void) {
+  busy_poll_keeps_the_loop_awake_for_its_time_after_input_and_no_longer();
   a_silent_peer_is_pinged_once_and_dropped_after_idleTimeout();
   a_peer_that_answers_pings_is_pinged_again_and_lives_on();
   any_input_counts_and_a_talkative_peer_is_not_pinged();
