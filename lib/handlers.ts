@@ -15,7 +15,9 @@ export interface CloseInfo {
 
 /** Where a streamed piece stands in its message. */
 export interface FragmentInfo {
+  /** It begins the message. */
   readonly first: boolean;
+  /** It ends the message; a message of one piece is both. */
   readonly final: boolean;
   /** The message is text; a piece may end inside a UTF-8 sequence, so it comes as bytes. */
   readonly text: boolean;

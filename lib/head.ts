@@ -54,30 +54,37 @@ export class RequestHeaders implements Iterable<[name: string, value: string]> {
     return this.#values.get(name.toLowerCase()) ?? null;
   }
 
+  /** Whether a field was sent. */
   has(name: string): boolean {
     return this.#values.has(name.toLowerCase());
   }
 
+  /** How many names there are. */
   get size(): number {
     return this.#values.size;
   }
 
+  /** Names, in lower case, in the order in which they came. */
   keys(): IterableIterator<string> {
     return this.#values.keys();
   }
 
+  /** Values, in the same order. */
   values(): IterableIterator<string> {
     return this.#values.values();
   }
 
+  /** Names and values. */
   entries(): IterableIterator<[string, string]> {
     return this.#values.entries();
   }
 
+  /** Calls `visit` for each field. */
   forEach(visit: (value: string, name: string, headers: RequestHeaders) => void): void {
     for (const [name, value] of this.#values) visit(value, name, this);
   }
 
+  /** As {@link RequestHeaders.entries}. */
   [Symbol.iterator](): IterableIterator<[string, string]> {
     return this.#values.entries();
   }

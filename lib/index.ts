@@ -19,15 +19,16 @@ export {
   protocol,
 } from './handlers.js';
 export { RequestHeaders } from './head.js';
-export type { RequestHandler } from './http/exchange.js';
-export { HttpRequest } from './http/request.js';
-export type { ResponseLike } from './http/response.js';
+export type { RequestAnswer, RequestHandler } from './http/exchange.js';
+export { type BodyLimit, HttpRequest } from './http/request.js';
+export type { HeadersLike, ResponseLike } from './http/response.js';
 export type { ServerOptions, UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
 export type { TrustProxy } from './proxy/trust.js';
 export { UpgradeRequest } from './request.js';
 export type { SendOptions, SendResult } from './sending.js';
 export {
   type CloseOptions,
+  type CloseResult,
   type Connections,
   createServer,
   type ListenAddress,

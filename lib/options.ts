@@ -26,10 +26,13 @@ export interface UpgradeAcceptance<D> {
 export interface UpgradeRejection {
   /** 400–599, or a redirect 300–399. */
   status: number;
+  /** Headers of the response. */
   headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]>;
+  /** Its body; a string is sent as UTF-8. */
   body?: string | Uint8Array;
 }
 
+/** What `upgrade` answers with; nothing accepts. */
 export type UpgradeAnswer<D> = UpgradeAcceptance<D> | UpgradeRejection | undefined;
 
 /** Options of {@link createServer}. Times are milliseconds, sizes bytes. */
@@ -52,11 +55,17 @@ export interface ServerOptions<D = unknown, X = unknown> {
   upgrade?(request: UpgradeRequest<X>): UpgradeAnswer<D> | Promise<UpgradeAnswer<D>>;
   /** Origins (RFC 6454) whose pages may connect; others get 403. Default: any. Requests without Origin pass. */
   origins?: readonly string[];
+  /** As {@link Handlers.open}. */
   open?(connection: Connection<D, X>): void | Promise<void>;
+  /** As {@link Handlers.message}. */
   message?(connection: Connection<D, X>, data: string | Buffer): void | Promise<void>;
+  /** As {@link Handlers.fragment}. */
   fragment?(connection: Connection<D, X>, data: Buffer, info: FragmentInfo): void | Promise<void>;
+  /** As {@link Handlers.writable}. */
   writable?(connection: Connection<D, X>): void | Promise<void>;
+  /** As {@link Handlers.pong}. */
   pong?(connection: Connection<D, X>, data: Buffer): void | Promise<void>;
+  /** As {@link Handlers.close}. */
   close?(connection: Connection<D, X>, info: CloseInfo): void | Promise<void>;
   /** What went wrong without a caller to throw to. Absent: handler errors surface as uncaught. */
   error?(error: LwsError, connection: Connection<D, X> | undefined): void;

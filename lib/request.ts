@@ -29,6 +29,7 @@ export class UpgradeRequest<X = unknown> {
     return this.#head;
   }
 
+  /** In capitals, as `GET`. */
   get method(): string {
     return this.#parts.method;
   }
@@ -55,6 +56,7 @@ export class UpgradeRequest<X = unknown> {
     return this.#query;
   }
 
+  /** The header fields, names in lower case. */
   get headers(): RequestHeaders {
     this.#headers ??= new RequestHeaders(this.#parts.fields);
     return this.#headers;

@@ -3,6 +3,7 @@ import { OPCODE_BINARY, OPCODE_TEXT, PLAIN } from './native.js';
 /** What became of a message; see {@link Connection.send}. */
 export type SendResult = 'sent' | 'buffered' | 'dropped' | 'closed';
 
+/** Options of {@link Connection.send}. */
 export interface SendOptions {
   /** Send bytes as a text message (they must be UTF-8), or text as a binary one. */
   binary?: boolean;

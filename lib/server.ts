@@ -31,6 +31,7 @@ export interface ListenAddress {
 
 /** The open connections of a server. Iterating walks a snapshot. */
 export interface Connections<D = unknown, X = unknown> extends Iterable<Connection<D, X>> {
+  /** How many there are. */
   readonly size: number;
   /** By id; undefined when it is closed or of another server. */
   get(id: string): Connection<D, X> | undefined;
@@ -44,11 +45,17 @@ export interface ServerStats {
   refused: number;
   /** Requests told to handlers, upgrades included. */
   requests: number;
+  /** WebSockets that opened. */
   opened: number;
+  /** WebSockets that ended. */
   closed: number;
+  /** Whole messages that arrived. */
   messagesReceived: number;
+  /** Messages that were handed over to be sent. */
   messagesSent: number;
+  /** Bytes read from sockets, framing, heads and TLS included. */
   bytesReceived: number;
+  /** Bytes that sockets took, framing, heads and TLS included. */
   bytesSent: number;
   /** Network connections now. */
   transports: number;
@@ -60,6 +67,7 @@ export interface ServerStats {
   subscriptions: number;
 }
 
+/** Options of {@link Server.close}. */
 export interface CloseOptions {
   /** Milliseconds for close handshakes and responses to finish, at most a day. Default: `closeTimeout`. */
   timeout?: number;
@@ -72,6 +80,15 @@ const closeChecks: Record<string, Check> = {
   code: (_, value) => void closePayload(value as number, ''),
 };
 
+/** How {@link Server.close} went. */
+export interface CloseResult {
+  /** Connections that were open. */
+  closed: number;
+  /** Those of them that had to be cut. */
+  forced: number;
+}
+
+/** What {@link createServer} makes. */
 export interface Server<D = unknown, X = unknown> {
   /**
    * Starts to listen.
@@ -79,9 +96,11 @@ export interface Server<D = unknown, X = unknown> {
    * @throws LwsError ERR_LISTEN when the address is taken or not allowed; ERR_INVALID_STATE the second time.
    */
   listen(): Promise<ListenAddress>;
+  /** Its open connections. */
   readonly connections: Connections<D, X>;
   /** Where it listens, undefined before `listen` and after `close`. */
   readonly address: ListenAddress | undefined;
+  /** A snapshot of its counters; cheap. */
   stats(): ServerStats;
   /**
    * Sends one message to all connections that are subscribed to a topic at this moment, in order with what
@@ -132,7 +151,8 @@ export interface Server<D = unknown, X = unknown> {
    *
    * @throws LwsError ERR_INVALID_ARGUMENT for a code that may not be sent.
    */
-  close(options?: CloseOptions): Promise<{ closed: number; forced: number }>;
+  close(options?: CloseOptions): Promise<CloseResult>;
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -177,7 +197,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   const closeTimeout = o.closeTimeout ?? 5_000;
   let state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
   let address: ListenAddress | undefined;
-  let closing: Promise<{ closed: number; forced: number }> | undefined;
+  let closing: Promise<CloseResult> | undefined;
   let closeCode = 1001;
   let whenEmpty: (() => void) | undefined;
   let whenLeft: (() => void) | undefined;

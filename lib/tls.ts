@@ -225,6 +225,7 @@ export function clientTls(options: ClientTlsOptions | undefined): TlsHandle {
 export class TlsInfo {
   /** As `'TLSv1.3'`. */
   readonly version: string;
+  /** By OpenSSL's name. */
   readonly cipher: string;
   /** The name the client asked for, `''` when it named none. */
   readonly serverName: string;

@@ -16,6 +16,7 @@ import { refuse } from './refuse.js';
 /** A server of Node's `http`, `https` or `http2`, also one that Express or Fastify made. */
 export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
 
+/** Options of {@link Server.attach}. */
 export interface AttachOptions {
   /** Takes only upgrades of this path, compared exactly and without the query. Default: all that no other path takes. */
   path?: string;

@@ -37,11 +37,13 @@ export interface ConnectOptions<D = unknown> extends Handlers<D> {
   maxResponseBody?: number;
   /** Bytes of `connection.memory`. Default 0. */
   memory?: number;
+  /** `'transient'` lends binary messages for the call of `message` only. Default `'buffer'`. */
   binaryType?: 'buffer' | 'transient';
   /** Largest message; above: 1009. Default 16 MiB. */
   maxPayload?: number;
   /** Most bytes that may wait; where nothing waits, one message of any size is taken. Default 16 MiB. */
   maxBackpressure?: number;
+  /** Instead of passing `maxBackpressure`: `'close'` with 1013 (default), or `'drop'` the message. */
   onBackpressure?: 'close' | 'drop';
   /** Ping after so much silence. Default 30 s, 0 off. */
   pingInterval?: number;
@@ -51,6 +53,7 @@ export interface ConnectOptions<D = unknown> extends Handlers<D> {
   closeTimeout?: number;
   /** Largest response head. Default 16 KiB. */
   maxHeaderSize?: number;
+  /** Every use of a dead connection throws. Default false. */
   strictLifetime?: boolean;
   /** What went wrong in handlers after it opened. Absent: it surfaces as uncaught. */
   error?(error: LwsError, connection: Connection<D> | undefined): void;

@@ -12,8 +12,8 @@ import { HttpRequest, type RequestFate } from './request.js';
 import { checkResponse, dropResponse, type ResponseLike, sendResponse } from './response.js';
 import { Sender } from './sender.js';
 
-/** `void` is for handlers without `return`. */
-type RequestAnswer = ResponseLike | undefined | void;
+/** What a request handler answers with; `void` is for handlers without `return`. */
+export type RequestAnswer = ResponseLike | undefined | void;
 
 /** Answers a plain HTTP request; nothing returned is a 404. */
 export type RequestHandler<X> = (request: HttpRequest<X>) => RequestAnswer | Promise<RequestAnswer>;

@@ -9,6 +9,7 @@ import type { IncomingBody } from './incoming-body.js';
 /** How much {@link HttpRequest.bytes}, `text` and `json` take unless told otherwise: 1 MiB. */
 export const BODY_LIMIT = 1024 * 1024;
 
+/** Options of {@link HttpRequest.bytes} and its like. */
 export interface BodyLimit {
   /** Largest body in bytes, an integer from 0; 1 MiB by default. */
   limit?: number;

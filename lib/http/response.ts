@@ -11,9 +11,13 @@ export interface HeadersLike extends Iterable<[name: string, value: string]> {
 
 /** What a request handler answers with: a WHATWG `Response`, of this realm or another. */
 export interface ResponseLike {
+  /** 200–599. */
   readonly status: number;
+  /** The reason phrase; `''`: the usual one. */
   readonly statusText: string;
+  /** Header fields. */
   readonly headers: HeadersLike;
+  /** Read no faster than the peer takes it, and cancelled when the peer leaves. */
   readonly body: ReadableStream<Uint8Array> | null;
 }
 
