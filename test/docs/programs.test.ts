@@ -35,7 +35,11 @@ async function outputOf({ file, source }: Program): Promise<string> {
   writeFileSync(script, compile(local));
   const serves = /\blisten\(|new WebSocketServer\(\{ port/.test(source);
   const scheme = !serves ? 'none' : source.includes('8443') ? 'wss' : 'ws';
-  const { stdout } = await run(process.execPath, [runner, script, String(port), scheme], { cwd: home });
+  const { stdout } = await run(process.execPath, [runner, script, String(port), scheme], {
+    cwd: home,
+    timeout: 25_000,
+    killSignal: 'SIGKILL',
+  });
   return stdout;
 }
 
