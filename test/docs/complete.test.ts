@@ -123,10 +123,11 @@ const bounded = pages.flatMap(([what, entries, attempt]) =>
 describe('bounds are those of the code', () => {
   it.each(bounded.map(([what, entry, attempt]) => [what, entry.name, entry, attempt] as const))(
     '%s, %s',
-    (_, name, { bounds }, attempt) => {
+    (_, name, { bounds, fractions }, attempt) => {
       const [least, most] = bounds!;
-      const outside = [least - 1, most + 1, least + 0.5];
-      expect([least, most].filter((value) => refuses(attempt, name, value))).toEqual([]);
+      const inside = fractions ? [least, least + 0.5, most] : [least, most];
+      const outside = fractions ? [least - 0.5, most + 0.5] : [least - 1, least + 0.5, most + 1];
+      expect(inside.filter((value) => refuses(attempt, name, value))).toEqual([]);
       expect(outside.filter((value) => !refuses(attempt, name, value))).toEqual([]);
     },
   );

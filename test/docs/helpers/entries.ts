@@ -7,6 +7,8 @@ export interface Entry {
   readonly default: number | undefined;
   /** The numbers of `a` to `b`, where these are its bounds. */
   readonly bounds: readonly [least: number, most: number] | undefined;
+  /** It is a `number`; others are integers, as are `bytes` and `ms`. */
+  readonly fractions: boolean;
 }
 
 const numberOf = (text: string | undefined) =>
@@ -24,6 +26,7 @@ export function entriesOf(name: string, section?: string): Entry[] {
     return {
       name: heading!.replaceAll('`', ''),
       default: numberOf(/default `([^`]*)`/.exec(line!)?.[1]),
+      fractions: line!.startsWith('number '),
       bounds: ends[0] === undefined || ends[1] === undefined ? undefined : [ends[0], ends[1]],
     };
   });
