@@ -33,6 +33,8 @@ foreach(source ${test_sources})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 endforeach()
 
-# core_memory_test lets allocations of the core and of libwebsockets fail (test/native/failing.h).
-target_link_options(core_memory_test PRIVATE
-  "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=mmap")
+# These let allocations of the core and of libwebsockets fail (test/native/failing.h).
+foreach(name core_memory_test core_last_record_test)
+  target_link_options(${name} PRIVATE
+    "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=mmap")
+endforeach()

@@ -1,6 +1,16 @@
 import { Connection } from './connection.js';
 import { type Crossing, type FastBuffer, startCrossing } from './crossing.js';
-import { Closing, FragmentFlag, Kind, NO_SLAB, native, RECORD_WORDS, RequestFlag } from './native.js';
+import {
+  Closing,
+  FragmentFlag,
+  Kind,
+  NO_SLAB,
+  native,
+  RECORD_WORDS,
+  REQUEST_SERVER,
+  RequestFlag,
+  serverId,
+} from './native.js';
 import type { Sink } from './sink.js';
 import { TlsInfo } from './tls.js';
 import { PEER_BYTES, readPeer, Transport } from './transport.js';
@@ -52,12 +62,12 @@ function createDispatcher(): Dispatcher {
   }
 
   function onRequest(w: number, slot: number, generation: number): void {
-    const target = targets.get(records[w + 7]!);
+    const flags = records[w + 6]!;
+    const target = targets.get(serverId(records[w + 7]!, flags >>> REQUEST_SERVER));
     if (target === undefined) return;
     const slab = crossing.slab(records[w + 3]!);
     const start = records[w + 4]!;
     const end = start + records[w + 5]!;
-    const flags = records[w + 6]!;
     const peer = slab.subarray(start, start + PEER_BYTES);
     const transport = transportOf(slot, generation, peer, (flags & RequestFlag.SECURE) !== 0);
     const head = slab.latin1Slice(start + PEER_BYTES, end);
@@ -81,7 +91,7 @@ function createDispatcher(): Dispatcher {
     if (records[w + 3] !== NO_SLAB) {
       const start = records[w + 4]!;
       const bytes = crossing.slab(records[w + 3]!).subarray(start, start + records[w + 5]!) as FastBuffer;
-      onIntroduced(targets.get(records[w + 7]!), slot, generation, bytes);
+      onIntroduced(targets.get(serverId(records[w + 7]!, records[w + 6]!)), slot, generation, bytes);
       return;
     }
     const sink = sinks[slot];
@@ -227,8 +237,9 @@ function createDispatcher(): Dispatcher {
           connection.deliver(connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!));
         else toConnection(kind, w, slot, connection);
       } else if (kind === Kind.OPEN) onOpen(w, slot, generation);
-      else if (kind === Kind.LISTENER) targets.get(records[w + 7]!)?.listenerPaused(records[w + 6]!);
-      else if (kind === Kind.EMPTY) targets.get(records[w + 7]!)?.emptied();
+      else if (kind === Kind.LISTENER)
+        targets.get(serverId(records[w + 7]!, slot))?.listenerPaused(records[w + 6]!);
+      else if (kind === Kind.EMPTY) targets.get(serverId(records[w + 7]!, slot))?.emptied();
       else toSink(kind, w, slot, generation);
     }
   }

@@ -135,6 +135,12 @@ export const RECORD_WORDS = 8;
 /** `slab` of a record without payload. */
 export const NO_SLAB = 0xffffffff;
 
+/** The id of a server, in two words of a record. */
+export const serverId = (low: number, high: number): number => high * 0x1_0000_0000 + low;
+
+/** In the detail of a REQUEST, the high word of its server's id is above the flags. */
+export const REQUEST_SERVER = 11;
+
 /** `lwsn_request_flag`. */
 export const RequestFlag = {
   UPGRADE: 1,

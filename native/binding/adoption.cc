@@ -33,7 +33,7 @@ Napi::Value Adopt(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   lwsn_context* context = ContextOf(info);
   if (!context) return env.Undefined();
-  lwsn_server* server = lwsn_server_find(context, info[0].As<Napi::Number>());
+  lwsn_server* server = FindServer(context, info[0]);
   if (!server) return Napi::String::New(env, "EINVAL");
   auto input = info[2].As<Napi::Uint8Array>();
   sockaddr_storage peer = {};
@@ -51,7 +51,7 @@ Napi::Value AdoptClient(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   lwsn_context* context = ContextOf(info);
   if (!context) return env.Undefined();
-  lwsn_server* server = lwsn_server_find(context, info[0].As<Napi::Number>());
+  lwsn_server* server = FindServer(context, info[0]);
   if (!server) return Napi::String::New(env, "EINVAL");
   std::string host = info[2].IsString() ? info[2].As<Napi::String>().Utf8Value() : std::string();
   lwsn_handle handle = {0, 0};

@@ -40,6 +40,9 @@ inline Environment* EnvironmentOf(const Napi::CallbackInfo& info) { return stati
 /** The started context, or null with a pending JS exception. */
 lwsn_context* ContextOf(const Napi::CallbackInfo& info);
 
+/** The server of an id; null when it was released. */
+struct lwsn_server* FindServer(lwsn_context* context, const Napi::Value& id);
+
 /** Throws what lib/native.ts turns into an LwsError. */
 void ThrowNative(Napi::Env env, const char* message);
 

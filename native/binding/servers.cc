@@ -11,12 +11,16 @@ extern "C" {
 #include "server.h"
 }
 
+lwsn_server* FindServer(lwsn_context* context, const Napi::Value& id) {
+  return lwsn_server_find(context, static_cast<uint64_t>(id.As<Napi::Number>().Int64Value()));
+}
+
 namespace {
 
 lwsn_server* ServerOf(const Napi::CallbackInfo& info) {
   lwsn_context* context = ContextOf(info);
   if (!context) return nullptr;
-  lwsn_server* server = lwsn_server_find(context, info[0].As<Napi::Number>());
+  lwsn_server* server = FindServer(context, info[0]);
   if (!server) ThrowNative(info.Env(), "no such server");
   return server;
 }
@@ -51,7 +55,7 @@ Napi::Value CreateServer(const Napi::CallbackInfo& info) {
     ThrowNative(env, "out of memory");
     return env.Undefined();
   }
-  return Napi::Number::New(env, server->id);
+  return Napi::Number::New(env, static_cast<double>(server->id));
 }
 
 /* listen(id, host | null, path | null, port, backlog, v6Only, reusePort): [family, port], or an error code */

@@ -73,7 +73,7 @@ void AddTlsName(const Napi::CallbackInfo& info) {
 void SetTls(const Napi::CallbackInfo& info) {
   lwsn_context* context = ContextOf(info);
   if (!context) return;
-  lwsn_server* server = lwsn_server_find(context, info[0].As<Napi::Number>());
+  lwsn_server* server = FindServer(context, info[0]);
   if (server) lwsn_server_set_tls(server, info[1].As<Context>().Data());
 }
 

@@ -99,10 +99,11 @@ napi_value Publish(napi_env env, napi_callback_info info) {
   size_t argc = 6;
   void* environment;
   napi_get_cb_info(env, info, &argc, argv, nullptr, &environment);
-  uint32_t id = 0, opcode = 0;
-  napi_get_value_uint32(env, argv[0], &id);
+  int64_t id = 0;
+  uint32_t opcode = 0;
+  napi_get_value_int64(env, argv[0], &id);
   napi_get_value_uint32(env, argv[5], &opcode);
-  lwsn_server* server = lwsn_server_find(static_cast<Environment*>(environment)->context, id);
+  lwsn_server* server = lwsn_server_find(static_cast<Environment*>(environment)->context, static_cast<uint64_t>(id));
   Name name(env, argv[3]);
   if (!server || !lwsn_topics_find(&server->topics, name.bytes(), name.size)) return NumberOf(env, 0);
   lwsn_shared_frame* frame = FrameOf(env, argv[4], opcode);
@@ -116,7 +117,7 @@ napi_value Publish(napi_env env, napi_callback_info info) {
 /* subscribers(server, topic) */
 Napi::Value Subscribers(const Napi::CallbackInfo& info) {
   lwsn_context* context = ContextOf(info);
-  lwsn_server* server = context ? lwsn_server_find(context, info[0].As<Napi::Number>()) : nullptr;
+  lwsn_server* server = context ? FindServer(context, info[0]) : nullptr;
   Name name(info.Env(), info[1]);
   return Napi::Number::New(info.Env(), server ? lwsn_subscribers(server, name.bytes(), name.size) : 0);
 }

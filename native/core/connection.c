@@ -10,25 +10,33 @@
 #include "server.h"
 #include "wsi.h"
 
-/* Of a connection nobody was told of, only the end may be news. */
-static bool is_told(lwsn_transport *t, lwsn_record_kind kind) {
-  if (!t->introduction) return true;
-  return kind == LWSN_RECORD_CLOSED && t->server->options.tells_closed && !t->context->destroying && lwsn_introduce(t);
+static lwsn_record record_for(const lwsn_connection *c, lwsn_record_kind kind) {
+  lwsn_handle handle = c->transport->handle;
+  return (lwsn_record){.kind = kind, .slot = handle.slot, .generation = handle.generation, .slab = -1};
 }
 
-static void tell(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail, uint32_t extra, const void *payload,
-                 size_t size) {
+/* False: no memory, nobody was told. Of a connection that is unknown there is no such news. */
+static bool tell(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail) {
   lwsn_context *context = c->transport->context;
-  if (context->destroying || !is_told(c->transport, kind)) return;
-  lwsn_record record = {.kind = kind,
-                        .slot = c->transport->handle.slot,
-                        .generation = c->transport->handle.generation,
-                        .detail = detail,
-                        .extra = extra};
-  uint8_t *at = lwsn_inbound_reserve(&context->inbound, &record, size, LWSN_KEEP_BATCH);
-  if (at && size > 0) memcpy(at, payload, size);
-  if (!at) record.slab = -1;
-  lwsn_inbound_push(&context->inbound, &record);
+  lwsn_record record = record_for(c, kind);
+  record.detail = detail;
+  return context->destroying || c->transport->introduction || lwsn_inbound_push(&context->inbound, &record);
+}
+
+static bool tell_or_drop(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail) {
+  if (tell(c, kind, detail)) return true;
+  lwsn_connection_drop(c, "no memory to tell an event");
+  return false;
+}
+
+static void tell_closed(lwsn_connection *c, unsigned code, bool clean, const void *reason, size_t size) {
+  lwsn_transport *t = c->transport;
+  /* the end of a connection that is unknown may be all there is to tell of it */
+  if (t->introduction && (!t->server->options.tells_closed || t->context->destroying || !lwsn_introduce(t))) return;
+  lwsn_record record = record_for(c, LWSN_RECORD_CLOSED);
+  record.detail = code;
+  record.extra = clean;
+  lwsn_transport_tell_last(t, &record, reason, size);
 }
 
 static bool set_up_deflate(lwsn_connection *c, uint32_t flags) {
@@ -53,11 +61,11 @@ bool lwsn_connection_established(lwsn_connection *c, lwsn_transport *t, uint32_t
   c->pongs = (flags & LWSN_CONNECTION_PONGS) != 0;
   c->transient = (flags & LWSN_CONNECTION_TRANSIENT) != 0;
   if (flags & LWSN_CONNECTION_DEFLATE && !set_up_deflate(c, flags)) return false;
+  if (!tell(c, LWSN_RECORD_OPEN, 0)) return false;
   c->state = LWSN_CONNECTION_OPEN;
   lwsn_utf8_reset(&c->rx.utf8);
   t->server->stats.opened++;
   t->server->stats.connections++;
-  tell(c, LWSN_RECORD_OPEN, 0, 0, NULL, 0);
   lwsn_keepalive_start(c);
   return true;
 }
@@ -71,9 +79,9 @@ void lwsn_connection_closed(lwsn_connection *c) {
     bool clean = c->close_sent && c->close_received && t->fin_sent && t->input_ended;
     unsigned code = c->close_received ? c->code : LWSN_CLOSE_ABNORMAL;
     if (c->close_received)
-      tell(c, LWSN_RECORD_CLOSED, code, clean, c->reason, c->reason_size);
+      tell_closed(c, code, clean, c->reason, c->reason_size);
     else
-      tell(c, LWSN_RECORD_CLOSED, code, 0, c->why, c->why ? strlen(c->why) : 0);
+      tell_closed(c, code, false, c->why, c->why ? strlen(c->why) : 0);
   }
   c->state = LWSN_CONNECTION_DEAD;
   lwsn_topics_leave_all(&t->server->topics, t);
@@ -127,7 +135,7 @@ void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
   lwsn_receive_clear(&c->rx);
   lwsn_transport *t = c->transport;
   if (!c->close_sent) {
-    tell(c, LWSN_RECORD_CLOSING, 0, 0, NULL, 0);
+    if (!tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_PEER)) return;
     uint8_t payload[LWSN_CONTROL_MAX];
     size_t size = strlen(why);
     if (size > sizeof payload - 2) size = sizeof payload - 2;
@@ -142,7 +150,7 @@ void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
 void lwsn_connection_overflow(lwsn_connection *c) {
   static const char reason[] = "maxBackpressure exceeded";
   if (!lwsn_connection_may_send(c)) return;
-  tell(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_OURS, 0, NULL, 0);
+  if (!tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_OURS)) return;
   uint8_t payload[2 + sizeof reason - 1] = {LWSN_CLOSE_TRY_AGAIN >> 8, LWSN_CLOSE_TRY_AGAIN & 0xff};
   memcpy(payload + 2, reason, sizeof reason - 1);
   lwsn_connection_close(c, payload, sizeof payload);
@@ -164,7 +172,7 @@ void lwsn_connection_peer_closed(lwsn_connection *c, unsigned code, const uint8_
     c->reason_size = (uint8_t)size;
   }
   if (!c->close_sent) {
-    tell(c, LWSN_RECORD_CLOSING, 0, 0, NULL, 0);
+    if (!tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_PEER)) return;
     /* RFC 6455 5.5.1: typically echoes the status code; the reason goes with it, as browsers show it to the page */
     uint8_t echo[LWSN_CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
     if (size > 0) memcpy(echo + 2, reason, size);
@@ -218,5 +226,5 @@ void lwsn_connection_drained(lwsn_connection *c) {
     lwsn_connection_answer_ping(c, pong + 1, pong[0]);
     free(pong);
   }
-  if (c->state == LWSN_CONNECTION_OPEN) tell(c, LWSN_RECORD_WRITABLE, 0, 0, NULL, 0);
+  if (c->state == LWSN_CONNECTION_OPEN) tell_or_drop(c, LWSN_RECORD_WRITABLE, 0);
 }

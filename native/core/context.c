@@ -87,8 +87,8 @@ static void on_loop_closed(void *data) {
   lwsn_context *c = data;
   lwsn_deflate_shared_free(c->deflate);
   free(c->plain);
-  free(c->servers);
   lwsn_publications_free(&c->publications);
+  free(c->places);
   lwsn_outbound_free(&c->outbound);
   lwsn_inbound_free(&c->inbound);
   lwsn_registry_free(&c->registry);
@@ -104,8 +104,8 @@ void lwsn_context_destroy(lwsn_context *c, void (*done)(void *), void *data) {
   c->on_destroyed_data = data;
   if (c->lws) lwsn_outbound_flush(c);
   c->destroying = true;
-  for (uint32_t i = 0; i < c->servers_used; i++)
-    if (c->servers[i]) lwsn_server_release(c->servers[i]);
+  for (uint32_t i = 0; i < c->places_used; i++)
+    if (c->places[i].server) lwsn_server_release(c->places[i].server);
   lwsn_transport_reap(c);
   if (c->lws) lws_context_destroy(c->lws);
   c->lws = NULL;

@@ -39,8 +39,8 @@ typedef struct lwsn_context {
   lwsn_inbound inbound;
   lwsn_outbound outbound;
   lwsn_publications publications;
-  struct lwsn_server **servers; /* by place; NULL where free */
-  uint32_t servers_used, servers_capacity, servers_free, servers_made;
+  struct lwsn_place *places; /* of servers */
+  uint32_t places_used, places_capacity, places_free;
   lwsn_node stalled;
   lwsn_node doomed;
   uint8_t *scratch;

@@ -15,33 +15,36 @@
 
 enum { HEAD_MIN = 1024 };
 
-static void tell(lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail, const void *payload, size_t size) {
-  lwsn_transport *t = x->transport;
-  if (t->context->destroying) return;
-  lwsn_record record = {.kind = kind,
-                        .slot = t->handle.slot,
-                        .generation = t->handle.generation,
-                        .detail = detail,
-                        .extra = t->server->id};
-  lwsn_keep keep = kind == LWSN_RECORD_BODY ? LWSN_KEEP_LONG : LWSN_KEEP_BATCH;
-  uint8_t *at = lwsn_inbound_reserve(&t->context->inbound, &record, size, keep);
-  if (!at) {
-    lwsn_transport_kill(t);
-    return;
-  }
-  if (size > 0) memcpy(at, payload, size);
-  lwsn_inbound_push(&t->context->inbound, &record);
+static lwsn_record record_for(const lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail) {
+  lwsn_handle handle = x->transport->handle;
+  return (lwsn_record){
+      .kind = kind, .slot = handle.slot, .generation = handle.generation, .slab = -1, .detail = detail};
 }
 
-static void tell_end(lwsn_exchange *x, enum lwsn_gone how) {
+static void tell(lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail, const void *payload, size_t size) {
+  lwsn_transport *t = x->transport;
+  lwsn_inbound *in = &t->context->inbound;
+  if (t->context->destroying) return;
+  lwsn_record record = record_for(x, kind, detail);
+  lwsn_keep keep = kind == LWSN_RECORD_BODY ? LWSN_KEEP_LONG : LWSN_KEEP_BATCH;
+  uint8_t *at = lwsn_inbound_reserve(in, &record, size, keep);
+  if (at && size > 0) memcpy(at, payload, size);
+  if (!at || !lwsn_inbound_push(in, &record)) lwsn_transport_kill(t); /* its end tells enough */
+}
+
+/* The end of the exchange, but not of the transport. */
+static void tell_gone(lwsn_exchange *x, enum lwsn_gone how) {
+  if (!x->told) return;
+  x->told = false;
   const char *why = x->transport->why;
   tell(x, LWSN_RECORD_GONE, how, why, why ? strlen(why) : 0);
 }
 
-static void tell_gone(lwsn_exchange *x, enum lwsn_gone how) {
-  if (!x->told) return;
-  x->told = false;
-  tell_end(x, how);
+/* The end of both. */
+static void tell_end(lwsn_exchange *x) {
+  const char *why = x->transport->why;
+  lwsn_record record = record_for(x, LWSN_RECORD_GONE, LWSN_GONE_PEER);
+  lwsn_transport_tell_last(x->transport, &record, why, why ? strlen(why) : 0);
 }
 
 static const char *status_text(int status) {
@@ -177,11 +180,9 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
                    (head->ws_protocol_count ? LWSN_REQUEST_PROTOCOLS : 0) |
                    (head->ws_extensions_count ? LWSN_REQUEST_EXTENSIONS : 0) |
                    (head->origin.p ? LWSN_REQUEST_ORIGIN : 0);
-  lwsn_record record = {.kind = LWSN_RECORD_REQUEST,
-                        .slot = t->handle.slot,
-                        .generation = t->handle.generation,
-                        .detail = flags,
-                        .extra = t->server->id};
+  uint32_t high = (uint32_t)(t->server->id >> 32);
+  lwsn_record record = record_for(x, LWSN_RECORD_REQUEST, flags | high << LWSN_REQUEST_SERVER);
+  record.extra = (uint32_t)t->server->id;
   lwsn_request_prefix prefix = {t->peer};
   uint8_t *at = lwsn_inbound_reserve(&t->context->inbound, &record, sizeof prefix + size, LWSN_KEEP_BATCH);
   if (!at) {
@@ -190,12 +191,15 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
   }
   memcpy(at, &prefix, sizeof prefix);
   memcpy(at + sizeof prefix, x->head, size);
+  if (!lwsn_inbound_push(&t->context->inbound, &record)) {
+    refuse(x, 503, "out of memory");
+    return;
+  }
   x->told = x->told_once = true;
   x->body_done = !body;
   x->begun = false;
   x->keep_alive = (flags & LWSN_REQUEST_KEEP_ALIVE) != 0;
   t->server->stats.requests++;
-  lwsn_inbound_push(&t->context->inbound, &record);
 }
 
 /* A transport that the other side knows already, and TLS, whose facts it would ask for, are told as they come. */
@@ -382,7 +386,7 @@ void lwsn_exchange_backlog(lwsn_exchange *x) {
 
 void lwsn_exchange_closed(lwsn_exchange *x) {
   if (!x->transport) return;
-  if (x->told_once) tell_end(x, LWSN_GONE_PEER);
+  if (x->told_once) tell_end(x);
   free_head(x);
   x->transport->exchange = NULL;
   x->transport = NULL;
@@ -423,7 +427,7 @@ void lwsn_exchange_accept(lwsn_exchange *x, const char *headers, size_t size, un
   x->transport = NULL;
   free_head(&rest);
   if (!lwsn_wsi_promote(t->wsi, lwsn_context_protocol(t->context, LWSN_PROTOCOL_WS))) {
-    tell_gone(&rest, LWSN_GONE_PEER); /* OPEN was not told */
+    if (rest.told) tell_end(&rest); /* OPEN was not told */
     lwsn_transport_kill(t);
     return;
   }

@@ -9,6 +9,7 @@ enum {
   LARGE_KEEP = 48,                   /* idle slabs kept: 48 MiB, about what one young-generation cycle holds */
   LENT_SIZE = 256 * 1024,
   LANDING_MAX = 128 * 1024, /* one read takes at most this much */
+  OVERFLOW_MIN = 256,       /* records */
 };
 
 bool lwsn_inbound_init(lwsn_inbound *in) {
@@ -165,20 +166,44 @@ bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, 
   return true;
 }
 
-void lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record) {
-  /* order is exact: nothing overtakes the overflow, and the ring is not touched while it is being read */
-  if (in->count < LWSN_RING_RECORDS && in->overflow_count == 0 && !in->delivering) {
-    ((lwsn_record *)in->ring->data)[in->count++] = *record;
-    return;
-  }
-  if (in->overflow_count == in->overflow_capacity) {
-    uint32_t capacity = in->overflow_capacity ? in->overflow_capacity * 2 : 256;
-    lwsn_record *grown = realloc(in->overflow, capacity * sizeof *grown);
-    if (!grown) abort();
-    in->overflow = grown;
-    in->overflow_capacity = capacity;
-  }
+/* Room in the overflow for `more` records beyond those that are there and those that were promised. */
+static bool overflow_room(lwsn_inbound *in, uint32_t more) {
+  uint32_t needed = in->overflow_count + in->promised + more;
+  if (needed <= in->overflow_capacity) return true;
+  uint32_t capacity = in->overflow_capacity ? in->overflow_capacity * 2 : OVERFLOW_MIN;
+  while (capacity < needed) capacity *= 2;
+  lwsn_record *grown = realloc(in->overflow, capacity * sizeof *grown);
+  if (!grown) return false;
+  in->overflow = grown;
+  in->overflow_capacity = capacity;
+  return true;
+}
+
+/* Order is exact: nothing overtakes the overflow, and the ring is not touched while it is being read. */
+static bool push_ring(lwsn_inbound *in, const lwsn_record *record) {
+  if (in->count == LWSN_RING_RECORDS || in->overflow_count > 0 || in->delivering) return false;
+  ((lwsn_record *)in->ring->data)[in->count++] = *record;
+  return true;
+}
+
+bool lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record) {
+  if (push_ring(in, record)) return true;
+  if (!overflow_room(in, 1)) return false;
   in->overflow[in->overflow_count++] = *record;
+  return true;
+}
+
+bool lwsn_inbound_promise(lwsn_inbound *in) {
+  if (!overflow_room(in, 1)) return false;
+  in->promised++;
+  return true;
+}
+
+void lwsn_inbound_renounce(lwsn_inbound *in) { in->promised--; }
+
+void lwsn_inbound_push_last(lwsn_inbound *in, const lwsn_record *record) {
+  in->promised--;
+  if (!push_ring(in, record)) in->overflow[in->overflow_count++] = *record;
 }
 
 bool lwsn_inbound_has_room(const lwsn_inbound *in) {

@@ -9,25 +9,29 @@
 #include "region.h"
 #include "slab.h"
 
-/** What a record tells. The numbers are part of the surface to lib/native.ts. */
+/**
+ * What a record tells. The numbers are part of the surface to lib/native.ts. A
+ * server is told by its id: the low 32 bits in extra, those above them in slot,
+ * or in detail where slot names a transport.
+ */
 typedef enum lwsn_record_kind {
-  LWSN_RECORD_REQUEST = 1, /* payload: lwsn_request_prefix and the head; detail: lwsn_request_flag; extra: server id */
+  LWSN_RECORD_REQUEST = 1, /* payload: lwsn_request_prefix and the head; detail: lwsn_request_flag; extra: server */
   LWSN_RECORD_BODY = 2,    /* payload: a piece of the request body; detail 1: the last one */
   LWSN_RECORD_GONE =
       3, /* an exchange, a held upgrade or the whole transport is over; detail: lwsn_gone; payload: why, where known */
-  LWSN_RECORD_OPEN = 4,       /* ESTABLISHED; with a payload as REQUEST's and extra its server: see introduction.h */
-  LWSN_RECORD_TEXT = 5,       /* payload: one whole text message; detail 1: all ASCII */
+  LWSN_RECORD_OPEN = 4, /* ESTABLISHED; with a payload as REQUEST's, and detail, extra its server: see introduction.h */
+  LWSN_RECORD_TEXT = 5, /* payload: one whole text message; detail 1: all ASCII */
   LWSN_RECORD_BINARY = 6,     /* payload: one whole binary message */
   LWSN_RECORD_FRAGMENT = 7,   /* payload: a piece of a message; detail: lwsn_fragment_flag */
   LWSN_RECORD_PONG = 8,       /* payload: application data */
   LWSN_RECORD_WRITABLE = 9,   /* the native queue ran empty, or it was asked for */
   LWSN_RECORD_CLOSED = 10,    /* CLOSED; payload: reason; detail: code; extra 1: clean */
-  LWSN_RECORD_LISTENER = 11,  /* extra: server id; detail: errno of accept; a pause of the listener */
+  LWSN_RECORD_LISTENER = 11,  /* slot, extra: server; detail: errno of accept; a pause of the listener */
   LWSN_RECORD_FLUSHED = 12,   /* the native queue of an HTTP response ran empty */
   LWSN_RECORD_CONNECTED = 14, /* a client's transport can carry its request */
   LWSN_RECORD_RESPONSE = 15,  /* payload: the head that answers a client's request */
   LWSN_RECORD_CLOSING = 16,   /* nothing can be sent any more; detail: lwsn_closing */
-  LWSN_RECORD_EMPTY = 13,     /* extra: server id; a draining server has no transport left */
+  LWSN_RECORD_EMPTY = 13,     /* slot, extra: server; a draining server has no transport left */
 } lwsn_record_kind;
 
 enum lwsn_request_flag {
@@ -42,6 +46,7 @@ enum lwsn_request_flag {
   LWSN_REQUEST_PROTOCOLS = 128,
   LWSN_REQUEST_EXTENSIONS = 256,
   LWSN_REQUEST_ORIGIN = 512,
+  LWSN_REQUEST_SERVER = 11, /* shift: the bits of the server's id above the 32 in extra */
 };
 
 enum lwsn_fragment_flag {
@@ -103,7 +108,9 @@ typedef struct lwsn_landing {
 /**
  * The inbound side of the crossing: records and payloads on their way to one
  * batch call. The ring never drops: what does not fit waits in `overflow` and
- * moves up when the batch was delivered.
+ * moves up when the batch was delivered. Without memory for that, an event is
+ * refused, and its transport ends; the last record of each transport has had
+ * its room since the transport began.
  *
  * Owns the ring, the slabs it is writing and those the pending batch refers to.
  */
@@ -112,7 +119,8 @@ typedef struct lwsn_inbound {
   uint32_t count; /* records in the ring */
   lwsn_record *overflow;
   uint32_t overflow_count;
-  uint32_t overflow_capacity;
+  uint32_t overflow_capacity; /* at least overflow_count + promised */
+  uint32_t promised;          /* last records still to come */
   lwsn_slab_pool *small_pool;
   lwsn_slab_pool *large_pool;
   lwsn_slab *small;
@@ -150,8 +158,17 @@ void lwsn_inbound_landed(lwsn_inbound *in);
 /** Hands a malloc'ed buffer over as the record's payload. False: no memory; the buffer stays the caller's. */
 bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, size_t size);
 
-/** Appends a record. Never fails for want of ring space; a failed allocation aborts, since an event must not be lost. */
-void lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record);
+/** Appends a record. False: neither ring space nor memory; nothing was appended, and whoever it is about has to end. */
+bool lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record);
+
+/** Keeps room for a last record. False: no memory. */
+bool lwsn_inbound_promise(lwsn_inbound *in);
+
+/** The last record will not come. */
+void lwsn_inbound_renounce(lwsn_inbound *in);
+
+/** Appends a last record, in the room that was promised to it. Cannot fail. */
+void lwsn_inbound_push_last(lwsn_inbound *in, const lwsn_record *record);
 
 /** Whether the parser may go on: ring space for one more message and payload budget of this turn. */
 bool lwsn_inbound_has_room(const lwsn_inbound *in);

@@ -28,15 +28,18 @@ void lwsn_introduction_drop(lwsn_transport *t) {
 bool lwsn_introduce(lwsn_transport *t) {
   const lwsn_introduction *kept = t->introduction;
   if (!kept) return true;
-  lwsn_record record = {
-      .kind = LWSN_RECORD_OPEN, .slot = t->handle.slot, .generation = t->handle.generation, .extra = t->server->id};
+  lwsn_record record = {.kind = LWSN_RECORD_OPEN,
+                        .slot = t->handle.slot,
+                        .generation = t->handle.generation,
+                        .detail = (uint32_t)(t->server->id >> 32),
+                        .extra = (uint32_t)t->server->id};
   lwsn_inbound *in = &t->context->inbound;
   lwsn_request_prefix prefix = {t->peer};
   uint8_t *at = lwsn_inbound_reserve(in, &record, sizeof prefix + kept->size, LWSN_KEEP_BATCH);
   if (!at) return false;
   memcpy(at, &prefix, sizeof prefix);
   memcpy(at + sizeof prefix, kept->head, kept->size);
-  lwsn_inbound_push(in, &record);
+  if (!lwsn_inbound_push(in, &record)) return false;
   lwsn_introduction_drop(t);
   return true;
 }

@@ -55,8 +55,8 @@ static void pause_ended(lwsn_timer *timer) {
 static void pause_accepting(lwsn_listener *l, int error) {
   uv_poll_stop(&l->poll);
   lwsn_timer_arm(&l->context->wheel, &l->pause, lwsn_loop_now(l->context) + DESCRIPTOR_PAUSE_MS);
-  lwsn_record record = {.kind = LWSN_RECORD_LISTENER, .slab = -1, .detail = (uint32_t)error, .extra = l->server->id};
-  lwsn_inbound_push(&l->context->inbound, &record);
+  lwsn_record record = lwsn_server_record(l->server, LWSN_RECORD_LISTENER, (uint32_t)error);
+  lwsn_inbound_push(&l->context->inbound, &record); /* without memory untold: the next pause tells the same */
 }
 
 static void adopt(lwsn_listener *l, int fd, const struct sockaddr_storage *from) {

@@ -38,10 +38,10 @@ static lwsn_keep keep_for(const lwsn_connection *c, uint8_t opcode) {
 }
 
 static void push(lwsn_connection *c, const lwsn_record *record) {
-  if (lwsn_introduce(c->transport))
-    lwsn_inbound_push(&c->transport->context->inbound, record);
-  else
+  if (!lwsn_introduce(c->transport))
     fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell of the connection");
+  else if (!lwsn_inbound_push(&c->transport->context->inbound, record))
+    fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell an event");
 }
 
 static void push_message(lwsn_connection *c, lwsn_record *record, uint8_t opcode, bool ascii) {
@@ -104,6 +104,7 @@ static bool check_text(lwsn_connection *c, const uint8_t *data, size_t size) {
 /* A piece of a message that is being assembled. */
 static void take_piece(lwsn_connection *c, const uint8_t *payload, size_t size) {
   lwsn_receive *rx = &c->rx;
+  if (size == 0) return; /* nothing may be assembled yet, and NULL + 0 is undefined */
   if (!assembly_room(rx, size)) {
     fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
     return;
@@ -149,7 +150,7 @@ static bool inflate_piece(lwsn_connection *c, const uint8_t *payload, size_t siz
   rx->message_data = out.data;
   rx->message_size = out.size;
   rx->message_capacity = out.capacity;
-  if (result == LWSN_INFLATE_OK) return check_text(c, out.data + before, out.size - before);
+  if (result == LWSN_INFLATE_OK) return out.size == before || check_text(c, out.data + before, out.size - before);
   if (result == LWSN_INFLATE_TOO_BIG)
     fail(c, LWSN_CLOSE_TOO_BIG, "a message is larger than maxPayload");
   else if (result == LWSN_INFLATE_BAD)

@@ -8,36 +8,41 @@
 #include "tls_context.h"
 #include "transport.h"
 
-enum { PLACE_BITS = 20, PLACE_MASK = (1 << PLACE_BITS) - 1 };
+enum { PLACE_MASK = (1 << LWSN_SERVER_PLACE_BITS) - 1 };
+
+static bool may_be_taken(const lwsn_place *place) { return !place->server && place->tenants < LWSN_SERVER_TENANTS; }
 
 /* Gives a server the first free place; a client's connection is a server of one transport, so there may be many. */
 static bool take_place(lwsn_context *c, lwsn_server *server) {
-  uint32_t place = c->servers_free;
-  if (place == c->servers_used) {
-    if (c->servers_used == c->servers_capacity) {
-      uint32_t capacity = c->servers_capacity ? c->servers_capacity * 2 : 16;
-      lwsn_server **grown = capacity > PLACE_MASK ? NULL : realloc(c->servers, capacity * sizeof *grown);
+  uint32_t place = c->places_free;
+  if (place == c->places_used) {
+    if (c->places_used == c->places_capacity) {
+      uint32_t capacity = c->places_capacity ? c->places_capacity * 2 : 16;
+      lwsn_place *grown = capacity > PLACE_MASK + 1 ? NULL : realloc(c->places, capacity * sizeof *grown);
       if (!grown) return false;
-      c->servers = grown;
-      c->servers_capacity = capacity;
+      c->places = grown;
+      c->places_capacity = capacity;
     }
-    c->servers_used++;
+    c->places[c->places_used++] = (lwsn_place){0};
   }
-  c->servers[place] = server;
-  while (c->servers_free < c->servers_used && c->servers[c->servers_free]) c->servers_free++;
-  server->id = (++c->servers_made << PLACE_BITS) | place;
+  c->places[place].server = server;
+  server->id = ++c->places[place].tenants << LWSN_SERVER_PLACE_BITS | place;
+  while (c->places_free < c->places_used && !may_be_taken(&c->places[c->places_free])) c->places_free++;
   return true;
 }
 
 static void leave_place(lwsn_context *c, const lwsn_server *server) {
   uint32_t place = server->id & PLACE_MASK;
-  c->servers[place] = NULL;
-  if (place < c->servers_free) c->servers_free = place;
+  c->places[place].server = NULL;
+  if (place < c->places_free && may_be_taken(&c->places[place])) c->places_free = place;
 }
 
 lwsn_server *lwsn_server_create(lwsn_context *context, const lwsn_server_options *options) {
   lwsn_server *server = calloc(1, sizeof *server);
-  if (!server || !take_place(context, server)) {
+  if (!server) return NULL;
+  server->promised = lwsn_inbound_promise(&context->inbound);
+  if (!server->promised || !take_place(context, server)) {
+    if (server->promised) lwsn_inbound_renounce(&context->inbound);
     free(server);
     return NULL;
   }
@@ -52,9 +57,9 @@ lwsn_server *lwsn_server_create(lwsn_context *context, const lwsn_server_options
   return server;
 }
 
-lwsn_server *lwsn_server_find(lwsn_context *context, uint32_t id) {
+lwsn_server *lwsn_server_find(lwsn_context *context, uint64_t id) {
   uint32_t place = id & PLACE_MASK;
-  lwsn_server *server = place < context->servers_used ? context->servers[place] : NULL;
+  lwsn_server *server = place < context->places_used ? context->places[place].server : NULL;
   return server && server->id == id && !server->released ? server : NULL;
 }
 
@@ -80,15 +85,22 @@ void lwsn_server_release(lwsn_server *server) {
   lwsn_server_settle(server);
 }
 
+lwsn_record lwsn_server_record(const lwsn_server *server, lwsn_record_kind kind, uint32_t detail) {
+  uint32_t low = (uint32_t)server->id, high = (uint32_t)(server->id >> 32);
+  return (lwsn_record){.kind = kind, .slot = high, .slab = -1, .detail = detail, .extra = low};
+}
+
 void lwsn_server_settle(lwsn_server *server) {
   if (!lwsn_list_empty(&server->transports)) return;
-  if (server->draining && !server->context->destroying) {
-    lwsn_record record = {.kind = LWSN_RECORD_EMPTY, .slab = -1, .extra = server->id};
-    lwsn_inbound_push(&server->context->inbound, &record);
+  if (server->draining && server->promised && !server->context->destroying) {
+    lwsn_record record = lwsn_server_record(server, LWSN_RECORD_EMPTY, 0);
+    server->promised = false;
+    lwsn_inbound_push_last(&server->context->inbound, &record);
     lwsn_loop_keep_awake(server->context, true); /* nothing else may be left that does */
   }
   if (!server->released) return;
   leave_place(server->context, server);
+  if (server->promised) lwsn_inbound_renounce(&server->context->inbound);
   lwsn_peers_free(&server->peers);
   lwsn_topics_free(&server->topics);
   lwsn_tls_context_unref(server->tls);

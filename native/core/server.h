@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "inbound.h"
 #include "list.h"
 #include "peers.h"
 #include "topics.h"
@@ -48,7 +49,7 @@ typedef struct lwsn_server_stats {
  */
 typedef struct lwsn_server {
   struct lwsn_context *context;
-  uint32_t id; /* its place in the context's table, and a count above it */
+  uint64_t id;
   lwsn_server_options options;
   lwsn_server_stats stats;
   lwsn_node transports;
@@ -61,15 +62,30 @@ typedef struct lwsn_server {
   bool referenced;              /* its listeners keep the loop alive */
   bool draining;                /* no further request on kept-alive transports */
   bool released;
+  bool promised; /* EMPTY is still to come, and has its room */
 } lwsn_server;
+
+/**
+ * A place in the context's table of servers. The id of a server is its place, and
+ * above it which tenant of the place it is. No id comes twice: a place that has
+ * had LWSN_SERVER_TENANTS tenants stays empty.
+ */
+typedef struct lwsn_place {
+  lwsn_server *server; /* NULL where free */
+  uint64_t tenants;
+} lwsn_place;
+
+enum { LWSN_SERVER_PLACE_BITS = 20 };
+/* 33 bits above the place: 53 in all, which a number of the other side holds exactly */
+static const uint64_t LWSN_SERVER_TENANTS = ((uint64_t)1 << 33) - 1;
 
 /** NULL: no memory. */
 lwsn_server *lwsn_server_create(struct lwsn_context *context, const lwsn_server_options *options);
 
 /** By id, or NULL when it was released. */
-lwsn_server *lwsn_server_find(struct lwsn_context *context, uint32_t id);
+lwsn_server *lwsn_server_find(struct lwsn_context *context, uint64_t id);
 
-/** Idle transports end now, those in an exchange when it ends. Connections stay. EMPTY tells when all are gone. */
+/** Idle transports end now, those in an exchange when it ends. Connections stay. EMPTY tells once when all are gone. */
 void lwsn_server_drain(lwsn_server *server);
 
 /** Kills all its transports. */
@@ -77,6 +93,9 @@ void lwsn_server_kill_all(lwsn_server *server);
 
 /** The owner lets go: listeners close, transports are killed, then the memory goes. */
 void lwsn_server_release(lwsn_server *server);
+
+/** A record about the server itself: EMPTY, LISTENER. */
+lwsn_record lwsn_server_record(const lwsn_server *server, lwsn_record_kind kind, uint32_t detail);
 
 /** A transport is gone: EMPTY for a draining server, the end of one that was released. */
 void lwsn_server_settle(lwsn_server *server);

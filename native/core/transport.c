@@ -49,18 +49,24 @@ void lwsn_transport_uncount(lwsn_transport *t) {
   t->counted = false;
 }
 
+/* Its slot, the room for its last record, its place among those of its address. False: none of them. */
+static bool enroll(lwsn_transport *t) {
+  lwsn_context *context = t->context;
+  if (!lwsn_registry_take(&context->registry, t, &t->handle)) return false;
+  t->promised = lwsn_inbound_promise(&context->inbound);
+  if (t->promised && lwsn_transport_count(t)) return true;
+  if (t->promised) lwsn_inbound_renounce(&context->inbound);
+  lwsn_registry_release(&context->registry, t->handle);
+  return false;
+}
+
 lwsn_transport *lwsn_transport_create(lwsn_server *server, const struct sockaddr_storage *from) {
   lwsn_transport *t = calloc(1, sizeof *t);
   if (!t) return NULL;
   t->context = server->context;
   t->server = server;
   fill_peer(&t->peer, from);
-  if (!lwsn_registry_take(&t->context->registry, t, &t->handle)) {
-    free(t);
-    return NULL;
-  }
-  if (!lwsn_transport_count(t)) {
-    lwsn_registry_release(&t->context->registry, t->handle);
+  if (!enroll(t)) {
     free(t);
     return NULL;
   }
@@ -70,6 +76,16 @@ lwsn_transport *lwsn_transport_create(lwsn_server *server, const struct sockaddr
   lwsn_timer_init(&t->timer, NULL);
   server->stats.transports++;
   return t;
+}
+
+void lwsn_transport_tell_last(lwsn_transport *t, lwsn_record *record, const void *payload, size_t size) {
+  lwsn_inbound *in = &t->context->inbound;
+  if (!t->promised || t->context->destroying) return;
+  t->promised = false;
+  uint8_t *at = lwsn_inbound_reserve(in, record, size, LWSN_KEEP_BATCH);
+  if (at && size > 0) memcpy(at, payload, size);
+  if (!at) record->slab = -1;
+  lwsn_inbound_push_last(in, record);
 }
 
 bool lwsn_transport_adopt(lwsn_transport *t, int fd) {
@@ -102,6 +118,7 @@ void lwsn_transport_free(lwsn_transport *t) {
   if (t->over_limit) server->over_limit--;
   lwsn_proxy_free(t->proxy);
   lwsn_tls_free(t->tls);
+  if (t->promised) lwsn_inbound_renounce(&t->context->inbound);
   lwsn_registry_release(&t->context->registry, t->handle);
   if (t->watch) t->watch->transport = NULL;
   server->stats.transports--;

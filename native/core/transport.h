@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "handle.h"
+#include "inbound.h"
 #include "list.h"
 #include "loop.h"
 #include "send.h"
@@ -71,6 +72,7 @@ typedef struct lwsn_transport {
   bool counted;     /* among its address's transports */
   bool over_limit;  /* refused with 503 */
   bool wants_writable;
+  bool promised;         /* its last record is still to come, and has its room */
   uint32_t accept_flags; /* lwsn_connection_flag, from accept to ESTABLISHED */
 } lwsn_transport;
 
@@ -82,6 +84,12 @@ lwsn_transport *lwsn_transport_create(struct lwsn_server *server, const struct s
  * False: both are gone. Ends in RAW_ADOPT, or in WSI_DESTROY.
  */
 bool lwsn_transport_adopt(lwsn_transport *t, int fd);
+
+/**
+ * Tells how it ended, once: what it tells afterwards is left out. The record is
+ * never lost; its payload is, without memory.
+ */
+void lwsn_transport_tell_last(lwsn_transport *t, lwsn_record *record, const void *payload, size_t size);
 
 /** Counts it for its peer's address, where that is limited. False: no memory. */
 bool lwsn_transport_count(lwsn_transport *t);

@@ -204,7 +204,7 @@ static void releasing_a_server_ends_its_transports_and_leaves_the_others(void) {
   peer *goes = peer_open_port(&w, 4, first_bound.port);
   wire_upgrade(goes, NULL);
   CHECK(lwsn_server_find(w.context, first->id) == first);
-  uint32_t id = first->id;
+  uint64_t id = first->id;
   lwsn_server_release(first);
   CHECK(lwsn_server_find(w.context, id) == NULL);
   CHECK_SOON(&w, goes->ended && world_told(&w, LWSN_RECORD_CLOSED) == 1);
