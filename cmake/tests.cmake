@@ -19,6 +19,28 @@ if(helper_sources)
   target_link_libraries(lwsn_test_helpers PUBLIC lwsn_test_support)
 endif()
 
+# test/fuzz: one target per file, for libFuzzer below and for the replay of the corpus in core_replay_test.
+set(fuzz_targets http_head http_body proxy_header utf8 mask deflate frames server client)
+file(GLOB fuzz_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/fuzz/*.c")
+list(FILTER fuzz_sources EXCLUDE REGEX "/entry\\.c$")
+add_library(lwsn_fuzz_targets STATIC ${fuzz_sources})
+target_include_directories(lwsn_fuzz_targets PUBLIC "${CMAKE_SOURCE_DIR}/test/fuzz")
+target_link_libraries(lwsn_fuzz_targets PUBLIC lwsn_test_helpers)
+
+# The time of the core stands still until a test lets it pass (test/native/clock.h).
+set(clock_wraps "LINKER:--wrap=uv_now,--wrap=uv_hrtime")
+
+if(LWSN_FUZZ)
+  foreach(name ${fuzz_targets})
+    add_executable(fuzz_${name} "${CMAKE_SOURCE_DIR}/test/fuzz/entry.c")
+    target_compile_definitions(fuzz_${name} PRIVATE FUZZ_TARGET=fuzz_${name})
+    target_link_libraries(fuzz_${name} PRIVATE lwsn_fuzz_targets)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer ${clock_wraps})
+    set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+  endforeach()
+  return()
+endif()
+
 foreach(source ${test_sources})
   get_filename_component(name "${source}" NAME_WE)
   add_executable(${name} "${source}")
@@ -27,8 +49,7 @@ foreach(source ${test_sources})
   endif()
   target_link_libraries(${name} PRIVATE lwsn_test_support)
   if(name MATCHES "^core_")
-    # The tests let the time of the core pass (test/native/clock.h).
-    target_link_options(${name} PRIVATE "LINKER:--wrap=uv_now,--wrap=uv_hrtime")
+    target_link_options(${name} PRIVATE ${clock_wraps})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 endforeach()
@@ -38,3 +59,6 @@ foreach(name core_memory_test core_last_record_test)
   target_link_options(${name} PRIVATE
     "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=mmap")
 endforeach()
+
+target_link_libraries(core_replay_test PRIVATE lwsn_fuzz_targets)
+target_compile_definitions(core_replay_test PRIVATE LWSN_FUZZ_FOLDER="${CMAKE_SOURCE_DIR}/test/fuzz")

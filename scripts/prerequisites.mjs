@@ -5,7 +5,7 @@ import { Failure, main } from './tools/run.mjs';
 await main((names) => {
   if (names.length === 0)
     throw new Failure(
-      'usage: node scripts/prerequisites.mjs <build|cross|test|sanitize|browser|redis|proxies|lint>...',
+      'usage: node scripts/prerequisites.mjs <build|cross|test|sanitize|fuzz|browser|redis|proxies|lint>...',
     );
   need(...names);
 });

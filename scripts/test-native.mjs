@@ -1,21 +1,10 @@
 // Builds the C tests without Node and runs them: node scripts/test-native.mjs [asan|valgrind|plain|arm64]... [name]...
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareSources } from './fetch-lws.mjs';
 import { arm64Launcher, arm64Settings } from './tools/arm64.mjs';
-import { withBuildLock } from './tools/lock.mjs';
+import { buildCore } from './tools/native-build.mjs';
 import { need } from './tools/prerequisites.mjs';
-import { attempt, Failure, main, root, run } from './tools/run.mjs';
+import { attempt, Failure, main, root } from './tools/run.mjs';
 
 const modes = {
   plain: { build: 'native-plain', flags: '', launcher: [], timeout: 120_000 },
@@ -48,37 +37,6 @@ const environment = {
   UBSAN_OPTIONS: 'print_stacktrace=1',
 };
 
-async function build({ build: name, flags, more = () => [] }) {
-  const folder = join(root, 'build', name);
-  await withBuildLock(async () => {
-    const settings = [
-      `-DLWSN_LWS_SOURCE=${await prepareSources()}`,
-      '-DLWSN_TESTS=ON',
-      `-DLWSN_FLAGS=${flags}`,
-      `-DLWSN_JOBS=${availableParallelism()}`,
-      // The sources state their own level of optimization; CMake adds none.
-      '-DCMAKE_BUILD_TYPE=None',
-      ...more(),
-    ];
-    const key = createHash('sha256')
-      .update(JSON.stringify([realpathSync(root), settings]))
-      .digest('hex');
-    const stamp = join(folder, 'configured');
-    if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== key) {
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder, { recursive: true });
-      run('cmake', ['-S', root, '-B', folder, ...generator(), ...settings], { quiet: true });
-      writeFileSync(stamp, key);
-    }
-    run('cmake', ['--build', folder, '--parallel', String(availableParallelism())], { quiet: true });
-  });
-  return join(folder, 'tests');
-}
-
-function generator() {
-  return attempt('ninja', ['--version']).ok ? ['-G', 'Ninja'] : [];
-}
-
 /** Runs one program; it reports `N passed, N failed` itself, and dying otherwise is one failure more. */
 function runOne(program, { launcher, timeout }) {
   const command = [...launcher, program];
@@ -100,7 +58,8 @@ await main(async (args) => {
   need('build', 'test');
   for (const name of chosen.length > 0 ? chosen : ['asan', 'valgrind']) {
     if (name === 'valgrind') need('sanitize');
-    const folder = await build(modes[name]);
+    const { build, flags, more = () => [] } = modes[name];
+    const folder = join(await buildCore({ name: build, flags, settings: more() }), 'tests');
     const sources = readdirSync(join(root, 'test', 'native')).filter((file) => file.endsWith('_test.c'));
     const programs = sources
       .map((file) => file.slice(0, -2))

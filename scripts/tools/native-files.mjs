@@ -16,4 +16,5 @@ export function nativeFiles(folders, extensions) {
 }
 
 /** Every file that clang-format keeps. */
-export const formatted = () => nativeFiles(['native', 'test/native', 'bench'], ['.c', '.h', '.cc']);
+export const formatted = () =>
+  nativeFiles(['native', 'test/native', 'test/fuzz', 'bench'], ['.c', '.h', '.cc']);

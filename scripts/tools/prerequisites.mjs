@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { attempt, Failure } from './run.mjs';
 
@@ -27,6 +27,16 @@ const groups = {
   ],
   test: [header('uv.h', 'libuv1-dev'), header('openssl/ssl.h', 'libssl-dev'), header('zlib.h', 'zlib1g-dev')],
   sanitize: [program('valgrind')],
+  fuzz: [
+    program('clang'),
+    {
+      name: "clang's libFuzzer",
+      get debian() {
+        return `libclang-rt-${clangVersion()}-dev`;
+      },
+      found: fuzzerFound,
+    },
+  ],
   browser: [{ name: 'Chromium', debian: 'chromium', found: () => chromium() !== undefined }],
   redis: [program('redis-server')],
   proxies: [system('nginx', 'nginx-light'), system('haproxy')],
@@ -104,6 +114,22 @@ function headerFound(path) {
   const roots = ['/usr/include', '/usr/local/include'];
   return roots.some(
     (folder) => existsSync(join(folder, path)) || multiarch().some((m) => existsSync(join(folder, m, path))),
+  );
+}
+
+/** Which version Debian's `clang` is: its runtime is a package of its own. */
+function clangVersion() {
+  const { stdout } = attempt('apt-cache', ['depends', 'clang']);
+  return /^\s*Depends: clang-(\d+)$/m.exec(stdout)?.[1] ?? '14';
+}
+
+function fuzzerFound() {
+  const { ok, stdout } = attempt('clang', ['-print-resource-dir']);
+  const folder = join(stdout.trim(), 'lib');
+  return (
+    ok &&
+    existsSync(folder) &&
+    readdirSync(folder, { recursive: true }).some((name) => /libclang_rt\.fuzzer(?:-\w+)?\.a$/.test(name))
   );
 }
 

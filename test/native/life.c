@@ -3,14 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum phase { NEW, EXCHANGE, HELD, OPEN, CLOSING, CLOSED, GONE } phase;
+typedef enum phase { NEW, EXCHANGE, HELD, CALLING, ANSWERED, OPEN, CLOSING, CLOSED, GONE } phase;
 
-static const char *const phase_names[] = {"new", "in an exchange", "held", "open", "closing", "closed", "gone"};
+static const char *const phase_names[] = {"new",  "in an exchange", "held",   "calling", "answered",
+                                          "open", "closing",        "closed", "gone"};
 
 struct life {
   uint32_t generation;
   phase phase;
   bool answered;
+  uint32_t adopted; /* the generation that was */
 };
 
 static struct life *life_of(world *w, uint32_t slot) {
@@ -25,6 +27,8 @@ static struct life *life_of(world *w, uint32_t slot) {
   return &w->lives[slot];
 }
 
+static bool is_open(phase now) { return now == OPEN || now == CLOSING; }
+
 /* The phase that follows, or -1. */
 static int next_phase(const struct life *life, const event *e) {
   phase now = life->phase;
@@ -32,18 +36,23 @@ static int next_phase(const struct life *life, const event *e) {
     case LWSN_RECORD_REQUEST:
       if (now != NEW && (!life->answered || (now != EXCHANGE && now != HELD))) return -1;
       return e->detail & LWSN_REQUEST_UPGRADE ? HELD : EXCHANGE;
-    case LWSN_RECORD_BODY: return now == EXCHANGE ? EXCHANGE : -1;
-    case LWSN_RECORD_FLUSHED: return now == EXCHANGE || now == HELD ? (int)now : -1;
-    case LWSN_RECORD_GONE: return now == EXCHANGE || now == HELD || now == GONE ? GONE : -1;
-    /* with a payload it tells of a connection that the core accepted alone (introduction.h) */
-    case LWSN_RECORD_OPEN: return now == (e->size > 0 ? NEW : HELD) ? OPEN : -1;
+    case LWSN_RECORD_CONNECTED: return now == NEW ? CALLING : -1;
+    case LWSN_RECORD_RESPONSE: return now == CALLING ? ANSWERED : -1;
+    case LWSN_RECORD_BODY: return now == EXCHANGE || now == ANSWERED ? (int)now : -1;
+    case LWSN_RECORD_FLUSHED: return now == NEW || is_open(now) || now == CLOSED || now == GONE ? -1 : (int)now;
+    case LWSN_RECORD_GONE:
+      return (now == NEW && life->adopted != life->generation) || is_open(now) || now == CLOSED ? -1 : GONE;
+    case LWSN_RECORD_OPEN:
+      /* with a payload it tells of a connection that the core accepted alone (introduction.h) */
+      if (e->size > 0) return now == NEW ? OPEN : -1;
+      return now == HELD || now == ANSWERED ? OPEN : -1;
     case LWSN_RECORD_TEXT:
     case LWSN_RECORD_BINARY:
     case LWSN_RECORD_FRAGMENT:
     case LWSN_RECORD_PONG:
     case LWSN_RECORD_WRITABLE: return now == OPEN ? OPEN : -1;
     case LWSN_RECORD_CLOSING: return now == OPEN ? CLOSING : -1;
-    case LWSN_RECORD_CLOSED: return now == OPEN || now == CLOSING ? CLOSED : -1;
+    case LWSN_RECORD_CLOSED: return is_open(now) ? CLOSED : -1;
     default: return -1;
   }
 }
@@ -66,6 +75,8 @@ void life_judge(world *w, const event *e) {
   else
     life->phase = (phase)next;
 }
+
+void life_adopted(world *w, lwsn_handle handle) { life_of(w, handle.slot)->adopted = handle.generation; }
 
 void life_answered(world *w, lwsn_handle handle) {
   if (handle.slot >= w->life_count) return;

@@ -1,7 +1,8 @@
 /*
- * The order that the records of one transport keep in every test: REQUESTs first, each after the response of the
- * one before, GONE as the end of what speaks HTTP, OPEN once and only for a held upgrade, CLOSED once and only after OPEN, nothing after either end, and
- * nothing at all for a handle whose slot has a later tenant.
+ * The order that the records of one transport keep in every test. A server's: REQUESTs first, each after the response
+ * of the one before, then GONE, or OPEN for a held upgrade. A client's: CONNECTED, RESPONSE, then GONE or OPEN. OPEN
+ * comes once, CLOSED once and only after OPEN, nothing after GONE or CLOSED, and nothing at all for a handle whose slot
+ * has a later tenant.
  */
 #ifndef LWSN_TEST_LIFE_H
 #define LWSN_TEST_LIFE_H
@@ -10,6 +11,9 @@
 
 /* Notes a violation if this record may not follow those before it. */
 void life_judge(world *w, const event *e);
+
+/* A server's transport that was adopted: whoever did it is told its GONE also before any REQUEST. */
+void life_adopted(world *w, lwsn_handle handle);
 
 /* The response to the last request is complete: another one may follow. */
 void life_answered(world *w, lwsn_handle handle);
