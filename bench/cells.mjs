@@ -5,7 +5,8 @@
 // per      what 'cpu' is divided by, in words: message, delivery, connection
 // load     options of the load generator (bench/README.md lists them)
 // role     'client': the peer's client is measured, and the load generator is its server; without: its server
-// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix, tls, deflate, busy
+// alone    only our server is measured
+// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix, tls, deflate, busy, threads, watch
 // targets  for libwebsockets, at most: `first` mark and `goal`. For 'cpu' a ratio to ws in the same run, for 'memory' bytes
 // settle   'memory': milliseconds between the last upgrade and the reading
 
@@ -49,9 +50,12 @@ const utf8 = { load: { kind: 'utf8' } };
 export const cells = [
   echo('50x20', 50, 20, { first: 0.6, goal: 0.55 }),
   echo('500x20', 500, 20, { goal: 0.46 }),
+  ...[5_000, 10_000, 19_000].map((connections) => echo(`${connections}x20`, connections, 20, {})),
   echo('50x1Ki', 50, Ki, { goal: 0.45 }),
   echo('50x16Ki', 50, 16 * Ki, { first: 0.3, goal: 0.18 }),
   echo('50x64Ki', 50, 64 * Ki, { goal: 0.115 }),
+  echo('50x256Ki', 50, 256 * Ki, {}),
+  echo('50x1Mi', 50, 1024 * Ki, {}),
   echo('50x20-deep16', 50, 20, { first: 0.1, goal: 0.055 }, deep),
   echo('50x1Ki-deep16', 50, Ki, { goal: 0.075 }, deep),
   echo('50x16Ki-transient', 50, 16 * Ki, { goal: 0.17 }, transient),
@@ -65,6 +69,10 @@ export const cells = [
   echo('1x20', 1, 20, {}),
   echo('1x20-spin', 1, 20, {}, { load: { spin: 1 } }),
   echo('1x20-spin-busy', 1, 20, {}, { load: { spin: 1 }, server: { busy: true } }),
+  ...[2, 4].map((threads) => ({
+    ...echo(`50x20-threads${threads}`, 50, 20, {}, { server: { threads } }),
+    alone: true,
+  })),
   broadcast('1000x20-one', 1000, 1, { goal: 0.62 }),
   broadcast('100x20-all', 100, 100, { goal: 0.2 }),
   echo('50x1Ki-tls', 50, Ki, { goal: 0.6 }, { load: { tls: 1 }, server: { tls: true } }),
@@ -89,5 +97,14 @@ export const cells = [
     server: { mode: 'echo' },
     settle: 1000,
     targets: { first: 2700, goal: 2200 },
+  },
+  {
+    name: 'idle-10000-open',
+    measure: 'memory',
+    per: 'connection',
+    load: { mode: 'idle', connections: 10000 },
+    server: { mode: 'echo', watch: true },
+    settle: 1000,
+    targets: {},
   },
 ];

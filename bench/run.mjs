@@ -45,7 +45,10 @@ async function patientSample(context, cell, peer) {
 
 async function measureCell(context, cell, peers, rounds) {
   const able = peers.filter(
-    (peer) => (cell.role !== 'client' || peer.client) && !peer.lacks?.some((option) => option in cell.server),
+    (peer) =>
+      (!cell.alone || peer.name === 'lws') &&
+      (cell.role !== 'client' || peer.client) &&
+      !peer.lacks?.some((option) => option in cell.server),
   );
   const samples = Object.fromEntries(able.map((peer) => [peer.name, []]));
   const failures = [];

@@ -11,6 +11,8 @@ export function readOptions() {
     keep: 0,
     transient: false,
     busy: false,
+    watch: false,
+    threads: 1,
     deflate: false,
     tls: '',
     modules: '',

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { createServer } from 'libwebsockets';
 import { announce, keeper, readOptions, readTls, zlib } from './common.mjs';
 
@@ -13,31 +15,30 @@ const keepAndEcho = (connection, data) => {
   keep(data);
   connection.send(data);
 };
-const loop = (_connection, data) => {
-  for (const connection of server.connections) connection.send(data);
-};
-const publish = (_connection, data) => {
+const broadcast = (_connection, data) => {
   server.publish('all', data);
 };
 
 const server = createServer({
-  ...(options.path ? { path: options.path } : { port: 0, host: '127.0.0.1' }),
+  ...(options.path ? { path: options.path } : { port: options.port, host: '127.0.0.1' }),
+  ...(options.threads > 1 ? { reusePort: true } : {}),
   ...(options.busy ? { busyPoll: 1 } : {}),
   ...(options.transient ? { binaryType: 'transient' } : {}),
   ...(tls ? { tls } : {}),
   ...(options.deflate ? { perMessageDeflate: { ...zlib, threshold: 0 } } : {}),
-  ...(options.mode === 'broadcast' ? { open } : {}),
+  ...(options.mode === 'broadcast' ? { open: (connection) => connection.subscribe('all') } : {}),
+  ...(options.watch ? { open() {} } : {}),
   message: options.mode === 'broadcast' ? broadcast : keep ? keepAndEcho : echo,
 });
 
-function open(connection) {
-  if (typeof server.publish === 'function') connection.subscribe('all');
-}
-
-function broadcast(connection, data) {
-  (typeof server.publish === 'function' ? publish : loop)(connection, data);
-}
-
 const { port } = await server.listen();
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-announce(port ?? 0, version);
+
+if (isMainThread) {
+  const argv = [...process.argv.slice(2), `--port=${port}`];
+  for (let i = 1; i < options.threads; i++)
+    await once(new Worker(new URL(import.meta.url), { argv }), 'message');
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  announce(port, version);
+} else {
+  parentPort.postMessage('listening');
+}
