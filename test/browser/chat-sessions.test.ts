@@ -2,6 +2,7 @@ import type { Browser } from 'playwright-core';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RedisStore } from '../../lib/redis/index.js';
+import { untilKept } from '../sessions/helpers/kept.js';
 import { startRedis } from '../sessions/helpers/redis-server.js';
 import { type ChatPage, openChat, openTab } from './helpers/chat-page.js';
 import { launchChromium } from './helpers/chromium.js';
@@ -185,6 +186,7 @@ describe('a restart of the server', () => {
     const settings = { REDIS_URL: redis.url };
     const before = await ownDemo(settings);
     const ada = await tabIn('killed', 'Ada', before);
+    await untilKept(redis.url, (await session(ada))!);
     await before.end('SIGKILL');
     await ada.page.goto('about:blank');
     const after = await ownDemo(settings, before.port);

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { type Demo, startDemo } from '../browser/helpers/demo.js';
 import { audit } from './helpers/audit.js';
+import { untilKept } from './helpers/kept.js';
 import { until } from './helpers/managers.js';
 import { type RedisServer, startRedis } from './helpers/redis-server.js';
 
@@ -164,6 +165,7 @@ describe('the chat', () => {
     ]);
     const ada = await tab(one);
     await ada.join('Ada', 'lobby');
+    await untilKept(server.url, ada.hello.session.id);
     const moved = await tab(two, ada.hello.session.id);
     expect(await moved.next('welcome')).toMatchObject({ room: 'lobby', you: { name: 'Ada' } });
     expect(await ada.closed).toBe(4409);
