@@ -43,6 +43,8 @@ describe('everything that can be given or asked has a heading', () => {
     ['every option of connect', 'docs/client.md', connectOptions.filter((name) => name !== 'error')],
     ['every option of reconnect', 'docs/client.md', membersOf('ReconnectOptions')],
     ['every counter and gauge', 'docs/diagnostics.md', membersOf('ServerStats')],
+    ['every counter of sessions', 'docs/diagnostics.md', prefixed('sessions', 'Counters')],
+    ['every gauge of sessions', 'docs/diagnostics.md', prefixed('sessions', 'SessionStats')],
     ['every error code', 'docs/errors.md', Object.keys(errorCodes)],
     ['every option of SessionManager', 'docs/sessions.md', membersOf('SessionManagerOptions')],
     ['every event of SessionManager', 'docs/sessions.md', membersOf('SessionEvents')],
