@@ -48,15 +48,17 @@ function createDispatcher(): Dispatcher {
   const crossing = startCrossing(onBatch);
   const { records } = crossing;
 
-  function transportOf(slot: number, generation: number, peer: Buffer, secure: boolean): Transport {
+  function transportOf(slot: number, generation: number, peer: Buffer, flags: number): Transport {
     const known = transports[slot];
     if (known !== undefined && known.generation === generation) return known;
     const { address, port } = readPeer(peer);
     /* connections of one peer share the text of its address */
     lastAddress = address === lastAddress ? lastAddress : address;
+    const secure = (flags & RequestFlag.SECURE) !== 0;
     const info = secure ? crossing.native.tlsInfo(slot, generation) : undefined;
     const tls = info && new TlsInfo(info);
     const fresh = new Transport(slot, generation, lastAddress, port, tls);
+    fresh.proxyTls = (flags & RequestFlag.PROXY_TLS) !== 0;
     transports[slot] = fresh;
     return fresh;
   }
@@ -69,7 +71,7 @@ function createDispatcher(): Dispatcher {
     const start = records[w + 4]!;
     const end = start + records[w + 5]!;
     const peer = slab.subarray(start, start + PEER_BYTES);
-    const transport = transportOf(slot, generation, peer, (flags & RequestFlag.SECURE) !== 0);
+    const transport = transportOf(slot, generation, peer, flags);
     const head = slab.latin1Slice(start + PEER_BYTES, end);
     if ((flags & RequestFlag.UPGRADE) !== 0) {
       const upgrade = new Upgrade(target, transport, head, flags);
@@ -103,7 +105,7 @@ function createDispatcher(): Dispatcher {
   /** A connection that the native side accepted alone: its first event follows. */
   function onIntroduced(target: Target | undefined, slot: number, generation: number, bytes: FastBuffer) {
     if (target === undefined) return;
-    const transport = transportOf(slot, generation, bytes.subarray(0, PEER_BYTES), false);
+    const transport = transportOf(slot, generation, bytes.subarray(0, PEER_BYTES), 0);
     const head = bytes.latin1Slice(PEER_BYTES, bytes.length);
     const connection = new Connection(crossing, target, target.fallback!, transport, head, undefined);
     target.joined(connection);

@@ -23,7 +23,7 @@ export type { RequestAnswer, RequestHandler } from './http/exchange.js';
 export { type BodyLimit, HttpRequest } from './http/request.js';
 export type { HeadersLike, ResponseLike } from './http/response.js';
 export type { ServerOptions, UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
-export type { TrustProxy } from './proxy/trust.js';
+export type { ForwardedHeader, TrustProxy } from './proxy/trust.js';
 export { UpgradeRequest } from './request.js';
 export type { SendOptions, SendResult } from './sending.js';
 export {

@@ -153,6 +153,7 @@ export const RequestFlag = {
   PROTOCOLS: 128,
   EXTENSIONS: 256,
   ORIGIN: 512,
+  PROXY_TLS: 1024,
 } as const;
 
 /** `lwsn_fragment_flag`. */

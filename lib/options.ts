@@ -4,7 +4,7 @@ import type { DeflateOptions, DeflateSettings } from './deflate.js';
 import { LwsError } from './errors.js';
 import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from './handlers.js';
 import type { RequestHandler } from './http/exchange.js';
-import { checkTrust, type TrustProxy } from './proxy/trust.js';
+import { checkTrust, type ForwardedHeader, type TrustProxy } from './proxy/trust.js';
 import type { UpgradeRequest } from './request.js';
 import type { ServerTlsOptions } from './tls.js';
 
@@ -110,13 +110,15 @@ export interface ServerOptions<D = unknown, X = unknown> {
   /** The same per peer address. Default: no limit. */
   maxConnectionsPerAddress?: number;
   /**
-   * Whose X-Forwarded-For and X-Forwarded-Proto are believed, for `request.remoteAddress` and `request.secure`.
+   * Whose forwarded headers are believed, for `request.remoteAddress` and `request.secure`.
    * Default false: nobody's. See {@link TrustProxy}.
    */
   trustProxy?: TrustProxy;
+  /** Which headers the proxies of `trustProxy` write. Default `'x-forwarded'`. See {@link ForwardedHeader}. */
+  forwardedHeader?: ForwardedHeader;
   /**
    * Listeners expect a header of the PROXY protocol, version 1 or 2, before TLS and HTTP, and take the peer's
-   * address from it; without a valid one within `handshakeTimeout` the network connection is closed. Only for
+   * address from it, and whether the client spoke TLS; without a valid one within `handshakeTimeout` the network connection is closed. Only for
    * ports that nobody but the proxy reaches. Adopted sockets have none. Default false.
    */
   proxyProtocol?: boolean;
@@ -202,6 +204,7 @@ const checks: Record<string, Check> = {
   maxConnections: integer(1, MAX_INT),
   maxConnectionsPerAddress: integer(1, MAX_INT),
   trustProxy: checkTrust,
+  forwardedHeader: oneOf('x-forwarded', 'forwarded'),
   proxyProtocol: type('boolean'),
   strictLifetime: type('boolean'),
   busyPoll: number(0, 1000),

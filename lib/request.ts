@@ -75,15 +75,15 @@ export class UpgradeRequest<X = unknown> {
     return this.#from.port;
   }
 
-  /** Whether the client spoke TLS: with us, or with a proxy that `trustProxy` believes. */
+  /** Whether the client spoke TLS: with us, or with a proxy that `trustProxy` or `proxyProtocol` believes. */
   get secure(): boolean {
     return this.#from.secure;
   }
 
   get #from(): Origin {
     if (this.#origin === undefined) {
-      const { remoteAddress: address, remotePort: port, tls } = this.transport;
-      const peer = { address, port, secure: tls !== undefined };
+      const { remoteAddress: address, remotePort: port, tls, proxyTls } = this.transport;
+      const peer = { address, port, secure: tls !== undefined || proxyTls };
       this.#origin = this.#trust === undefined ? peer : originOf(peer, this.headers, this.#trust);
     }
     return this.#origin;

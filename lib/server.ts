@@ -205,7 +205,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   const settings = hostSettings(o);
   const { failed } = settings;
 
-  const trust = trustOf(o.trustProxy);
+  const trust = trustOf(o.trustProxy, o.forwardedHeader);
   const services: HttpServices<unknown> = {
     crossing,
     request: o.request,

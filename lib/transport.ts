@@ -23,6 +23,8 @@ export class Transport<X = unknown> {
   /** @internal */
   readonly generation: number;
 
+  /** @internal The PROXY protocol told that the client spoke TLS. */
+  proxyTls: boolean;
   /** @internal Called when the native side has no more to write to it. */
   over: (() => void) | undefined;
 
@@ -34,6 +36,7 @@ export class Transport<X = unknown> {
     this.remotePort = remotePort;
     this.tls = tls;
     this.data = undefined as X;
+    this.proxyTls = false;
     this.over = undefined;
   }
 

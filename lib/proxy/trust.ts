@@ -12,8 +12,18 @@ import { plainAddress } from './address.js';
  */
 export type TrustProxy = boolean | number | readonly string[] | ((address: string, hop: number) => boolean);
 
-/** Whether the `hop`th proxy, counted from the server, is trusted. */
-export type Trust = (address: string, hop: number) => boolean;
+/**
+ * Which headers those proxies write: `'x-forwarded'` for X-Forwarded-For and X-Forwarded-Proto, `'forwarded'` for
+ * Forwarded (RFC 7239). Only one is read: a client could send the other, which its proxies pass on.
+ */
+export type ForwardedHeader = 'x-forwarded' | 'forwarded';
+
+/** Whom to believe, and by which header. */
+export interface Trust {
+  /** Whether the `hop`th proxy, counted from the server, is trusted. */
+  believes(address: string, hop: number): boolean;
+  readonly header: ForwardedHeader;
+}
 
 /** No chain of proxies is longer. */
 const HOPS_MAX = 100;
@@ -51,7 +61,7 @@ export const checkTrust: Check = (name, value) => {
       throw wrong(`${name}[${i}]`, "an address, a CIDR block or 'unix'", entry);
 };
 
-function trustList(entries: readonly string[]): Trust {
+function listed(entries: readonly string[]): Trust['believes'] {
   const list = new BlockList();
   for (const entry of entries) {
     const block = readBlock(entry);
@@ -61,10 +71,17 @@ function trustList(entries: readonly string[]): Trust {
   return (address) => (address === '' ? unix : list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6'));
 }
 
-/** What the option comes to; undefined: nobody is trusted. */
-export function trustOf(option: TrustProxy | undefined): Trust | undefined {
-  if (option === undefined || option === false || option === 0) return undefined;
+function believer(option: Exclude<TrustProxy, false>): Trust['believes'] {
   if (option === true) return () => true;
   if (typeof option === 'number') return (_, hop) => hop < option;
-  return typeof option === 'function' ? option : trustList(option);
+  return typeof option === 'function' ? option : listed(option);
+}
+
+/** What the options come to; undefined: nobody is trusted. */
+export function trustOf(
+  option: TrustProxy | undefined,
+  header: ForwardedHeader = 'x-forwarded',
+): Trust | undefined {
+  if (option === undefined || option === false || option === 0) return undefined;
+  return { believes: believer(option), header };
 }

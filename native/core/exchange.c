@@ -179,7 +179,7 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
                    (head->expect_continue ? LWSN_REQUEST_EXPECT_CONTINUE : 0) | (t->tls ? LWSN_REQUEST_SECURE : 0) |
                    (head->ws_protocol_count ? LWSN_REQUEST_PROTOCOLS : 0) |
                    (head->ws_extensions_count ? LWSN_REQUEST_EXTENSIONS : 0) |
-                   (head->origin.p ? LWSN_REQUEST_ORIGIN : 0);
+                   (head->origin.p ? LWSN_REQUEST_ORIGIN : 0) | (t->proxy_tls ? LWSN_REQUEST_PROXY_TLS : 0);
   uint32_t high = (uint32_t)(t->server->id >> 32);
   lwsn_record record = record_for(x, LWSN_RECORD_REQUEST, flags | high << LWSN_REQUEST_SERVER);
   record.extra = (uint32_t)t->server->id;
@@ -205,7 +205,7 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
 /* A transport that the other side knows already, and TLS, whose facts it would ask for, are told as they come. */
 static bool decides_alone(const lwsn_exchange *x) {
   const lwsn_transport *t = x->transport;
-  return t->server->options.accepts_alone && !t->server->draining && !x->told_once && !t->tls;
+  return t->server->options.accepts_alone && !t->server->draining && !x->told_once && !t->tls && !t->proxy_tls;
 }
 
 static void keep_alone(lwsn_exchange *x, size_t size) {

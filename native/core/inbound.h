@@ -46,7 +46,8 @@ enum lwsn_request_flag {
   LWSN_REQUEST_PROTOCOLS = 128,
   LWSN_REQUEST_EXTENSIONS = 256,
   LWSN_REQUEST_ORIGIN = 512,
-  LWSN_REQUEST_SERVER = 11, /* shift: the bits of the server's id above the 32 in extra */
+  LWSN_REQUEST_PROXY_TLS = 1024, /* the client spoke TLS with the proxy in front */
+  LWSN_REQUEST_SERVER = 11,      /* shift: the bits of the server's id above the 32 in extra */
 };
 
 enum lwsn_fragment_flag {

@@ -46,6 +46,7 @@ static void refuse(lwsn_transport *t) {
 static void begin(lwsn_transport *t, const lwsn_proxy_source *source) {
   lwsn_proxy_free(t->proxy);
   t->proxy = NULL;
+  t->proxy_tls = source->secure;
   if (source->known) {
     t->peer = (lwsn_peer){.family = source->family, .port = source->port};
     memcpy(t->peer.address, source->address, sizeof t->peer.address);

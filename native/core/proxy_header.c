@@ -98,6 +98,23 @@ static bool v2_addresses(uint8_t family, const uint8_t *at, size_t size, lwsn_pr
   }
 }
 
+/* 2.2.6: whether a TLV says that the client used TLS. What is no list of TLVs says nothing. */
+static bool tells_tls(const uint8_t *at, size_t size) {
+  enum { TLV_SSL = 0x20, CLIENT_SSL = 0x01, SSL_START = 5 };
+  while (size >= 3) {
+    size_t length = number(at + 1);
+    if (length > size - 3) return false;
+    if (at[0] == TLV_SSL) return length >= SSL_START && (at[3] & CLIENT_SSL) != 0;
+    at += 3 + length;
+    size -= 3 + length;
+  }
+  return false;
+}
+
+static size_t v2_addresses_size(uint8_t family) {
+  return family == 0x11 ? 12 : family == 0x21 ? 36 : family == 0x31 ? 216 : 0;
+}
+
 static int parse_v2(const uint8_t *data, size_t size, lwsn_proxy_source *source) {
   if (size > 12 && data[12] != 0x20 && data[12] != 0x21) return LWSN_PROXY_MALFORMED;
   if (size < LWSN_PROXY_V2_START) return LWSN_PROXY_MORE;
@@ -106,6 +123,8 @@ static int parse_v2(const uint8_t *data, size_t size, lwsn_proxy_source *source)
   if (size < LWSN_PROXY_V2_START + length) return LWSN_PROXY_MORE;
   bool local = data[12] == 0x20; /* a health check of the proxy itself: its family says nothing */
   if (!local && !v2_addresses(data[13], data + LWSN_PROXY_V2_START, length, source)) return LWSN_PROXY_MALFORMED;
+  size_t addresses = v2_addresses_size(data[13]);
+  source->secure = !local && tells_tls(data + LWSN_PROXY_V2_START + addresses, length - addresses);
   return (int)(LWSN_PROXY_V2_START + length);
 }
 

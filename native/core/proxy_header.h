@@ -15,6 +15,7 @@ enum {
 typedef struct lwsn_proxy_source {
   uint8_t family; /* 4 or 6; 0: a unix socket */
   uint8_t known;  /* 0: the proxy speaks for itself, or does not know (LOCAL, UNKNOWN): the peer is the peer */
+  uint8_t secure; /* the client spoke TLS with the proxy (PP2_TYPE_SSL) */
   uint16_t port;
   uint8_t address[16];
 } lwsn_proxy_source;

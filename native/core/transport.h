@@ -67,6 +67,7 @@ typedef struct lwsn_transport {
   bool input_ended; /* the peer sent FIN, in order */
   bool paused;      /* by the other side */
   bool peer_left;   /* noticed while input was held */
+  bool proxy_tls;   /* the PROXY protocol told that the client spoke TLS */
   bool adopted;     /* a server's, made by somebody else: TLS, if any, is behind it */
   bool client;      /* we asked: the peer is the server */
   bool counted;     /* among its address's transports */

@@ -189,6 +189,49 @@ static void refuses_binary_headers(void) {
   CHECK_INT(parse("\x16\x03\x01", 3, &source), LWSN_PROXY_MALFORMED);
 }
 
+/* A header for an IPv4 client with these TLVs behind its addresses. */
+static int parse_tlvs(int command, const uint8_t *tlvs, size_t size, lwsn_proxy_source *source) {
+  uint8_t input[400];
+  size_t whole = binary(input, command, 0x11, 12 + size);
+  memcpy(input + 28, tlvs, size);
+  int used = parse(input, whole, source);
+  CHECK_INT(used, (long long)whole);
+  return used;
+}
+
+static void finds_whether_the_client_spoke_tls(void) {
+  static const struct {
+    const char *name;
+    bool secure;
+    size_t size;
+    const char *tlvs;
+  } cases[] = {
+      {"the client used TLS", true, 8, "\x20\0\x05\x01\0\0\0\0"},
+      {"with a certificate", true, 8, "\x20\0\x05\x07\0\0\0\0"},
+      {"with a certificate that failed", true, 8, "\x20\0\x05\x07\0\0\0\x01"},
+      {"with its version", true, 18, "\x20\0\x0f\x01\0\0\0\0\x21\0\x07TLSv1.3"},
+      {"behind ALPN and padding", true, 18, "\x01\0\x02h2\x04\0\x02\0\0\x20\0\x05\x01\0\0\0\0"},
+      {"it did not", false, 8, "\x20\0\x05\0\0\0\0\0"},
+      {"only the certificate is told", false, 8, "\x20\0\x05\x06\0\0\0\0"},
+      {"nothing is told", false, 0, ""},
+      {"other TLVs alone", false, 8, "\x01\0\x05\x01\0\0\0\0"},
+      {"a TLS version outside of it", false, 10, "\x21\0\x07TLSv1.3"},
+      {"too short", false, 7, "\x20\0\x04\x01\0\0\0"},
+      {"longer than the header", false, 8, "\x20\0\x06\x01\0\0\0\0"},
+      {"far longer than the header", false, 8, "\x20\xff\xff\x01\0\0\0\0"},
+      {"behind one that is longer than the header", false, 11, "\x01\0\xff\x20\0\x05\x01\0\0\0\0"},
+      {"cut inside its length", false, 2, "\x20\0"},
+  };
+  lwsn_proxy_source source;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    parse_tlvs(0x21, (const uint8_t *)cases[i].tlvs, cases[i].size, &source);
+    CHECK_MSG(source.secure == cases[i].secure && source.known && source.family == 4, "%s", cases[i].name);
+    parse_tlvs(0x20, (const uint8_t *)cases[i].tlvs, cases[i].size, &source);
+    CHECK_MSG(!source.secure, "local, %s", cases[i].name);
+  }
+  CHECK(parse("PROXY TCP4 192.0.2.1 198.51.100.2 1 2\r\n", 39, &source) == 39 && !source.secure);
+}
+
 int main(void) {
   reads_lines();
   keeps_the_peer_where_the_line_knows_nobody();
@@ -197,5 +240,6 @@ int main(void) {
   reads_binary_headers();
   ipv4_inside_ipv6_is_ipv4();
   refuses_binary_headers();
+  finds_whether_the_client_spoke_tls();
   return check_report();
 }

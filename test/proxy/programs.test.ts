@@ -141,6 +141,15 @@ describe('behind HAProxy in TCP mode', () => {
     expect(await record.messages.next()).toBe('through');
   });
 
+  test('TLS that ends at the proxy is told with send-proxy-v2-ssl', async () => {
+    const record = recorder();
+    const { port: backend } = await startServer({ ...record.handlers, proxyProtocol: true });
+    const { tlsPort } = await haproxyTcp(backend, 2, true);
+    await client(`wss://127.0.0.1:${tlsPort}/`);
+    const { transport, request } = await record.opened.next();
+    expect([transport.remoteAddress, request.secure, transport.tls]).toEqual(['127.0.0.2', true, undefined]);
+  });
+
   test('TLS passes through', async () => {
     const record = recorder();
     const { port: backend } = await startServer({

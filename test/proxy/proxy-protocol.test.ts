@@ -21,6 +21,9 @@ const v6Body = Buffer.concat([
   Buffer.from([0x30, 0x39, 0x01, 0xbb]),
 ]);
 
+/** PP2_TYPE_SSL with these client flags and a verification that succeeded. */
+const ssl = (client: number) => Buffer.of(0x20, 0, 5, client, 0, 0, 0, 0);
+
 const line = 'PROXY TCP4 203.0.113.9 10.0.0.1 12345 443\r\n';
 
 describe('a listener with proxyProtocol', () => {
@@ -51,6 +54,43 @@ describe('a listener with proxyProtocol', () => {
     client.write(header);
     await client.handshake();
     expect((await record.opened.next()).transport.remoteAddress).toBe('127.0.0.1');
+  });
+
+  test.each<[string, string | Buffer, boolean]>([
+    ['PP2_TYPE_SSL with PP2_CLIENT_SSL', v2(1, 0x11, Buffer.concat([v4Body, ssl(1)])), true],
+    ['the same for IPv6', v2(1, 0x21, Buffer.concat([v6Body, ssl(7)])), true],
+    ['the same for a unix socket', v2(1, 0x31, Buffer.concat([Buffer.alloc(216), ssl(1)])), true],
+    ['PP2_TYPE_SSL without it', v2(1, 0x11, Buffer.concat([v4Body, ssl(0)])), false],
+    ['LOCAL, whatever its TLVs', v2(0, 0x11, Buffer.concat([v4Body, ssl(1)])), false],
+    ['no TLV', v2(1, 0x11, v4Body), false],
+    ['version 1, where nothing is told', line, false],
+  ])('knows from the proxy whether the client spoke TLS: %s', async (_, header, secure) => {
+    const record = recorder();
+    const plain = { proxyProtocol: true, request: (r: { secure: boolean }) => new Response(`${r.secure}`) };
+    const { connect } = await startServer({ ...record.handlers, ...plain });
+    const [upgrade, http] = [await connect(), await connect()];
+    upgrade.write(header);
+    await upgrade.handshake();
+    const { request, transport } = await record.opened.next();
+    expect([request.secure, transport.tls]).toEqual([secure, undefined]);
+    http.write(Buffer.concat([Buffer.from(header), Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')]));
+    const response = await http.response();
+    expect(response.body || (await http.bytesToEnd()).toString()).toContain(`${secure}`);
+  });
+
+  test('lets forwarded headers say otherwise where trustProxy believes them', async () => {
+    const record = recorder();
+    const { connect } = await startServer({ ...record.handlers, proxyProtocol: true, trustProxy: 1 });
+    for (const [proto, secure] of [
+      [undefined, true],
+      ['http', false],
+      ['https', true],
+    ] as const) {
+      const client = await connect();
+      client.write(v2(1, 0x11, Buffer.concat([v4Body, ssl(1)])));
+      await client.handshake({ headers: { 'X-Forwarded-Proto': proto } });
+      expect((await record.opened.next()).request.secure).toBe(secure);
+    }
   });
 
   test('takes header, request and frames that come in one piece, and byte by byte', async () => {

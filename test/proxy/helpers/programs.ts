@@ -135,15 +135,16 @@ export async function haproxy({ backend, silence = '75s' }: ProxyOptions): Promi
   return { port, tlsPort };
 }
 
-/** In TCP mode; its test sees the first connection, which only asks whether it accepts. */
-export async function haproxyTcp(backend: number, version: 1 | 2): Promise<Proxy> {
+/** In TCP mode, ending TLS itself if told to; its test sees the first connection, which only asks whether it accepts. */
+export async function haproxyTcp(backend: number, version: 1 | 2, tls = false): Promise<Proxy> {
   const at = folder();
   const port = await freePort();
   const text = configuration('haproxy-tcp.cfg', [
-    [/bind :443/, `bind 127.0.0.1:${port}`],
+    [/bind :443/, `bind 127.0.0.1:${port}${tls ? ` ssl crt ${at}/site.pem` : ''}`],
     [/127\.0\.0\.1:3000/g, `127.0.0.1:${backend}`],
-    [/send-proxy-v2/, version === 1 ? 'send-proxy' : 'send-proxy-v2'],
+    [/send-proxy-v2$/m, version === 1 ? 'send-proxy' : `send-proxy-v2${tls ? '-ssl' : ''}`],
   ]);
+  writeFileSync(join(at, 'site.pem'), certificate().cert + certificate().key);
   writeFileSync(join(at, 'haproxy.cfg'), text);
   await run('haproxy', ['-db', '-f', join(at, 'haproxy.cfg')], port);
   return { port, tlsPort: port };
