@@ -48,8 +48,8 @@ Napi::Value CreateServer(const Napi::CallbackInfo& info) {
   options.tells_closed = n[12] != 0;
   options.accept_flags = static_cast<uint32_t>(n[13]);
   options.busy_poll = static_cast<uint32_t>(n[14]);
-  options.max_backpressure = n[14];
-  options.drops_overflow = n[15] != 0;
+  options.max_backpressure = n[15];
+  options.drops_overflow = n[16] != 0;
   lwsn_server* server = lwsn_server_create(context, &options);
   if (!server) {
     ThrowNative(env, "out of memory");
