@@ -7,7 +7,7 @@
 /* The numbers are those of test/fuzz/seeds.mjs. */
 enum act {
   SEND = 0,
-  SEND_ALSO = 1, /* twice: the likeliest */
+  SEND_FRAME = 1, /* a large one, which an input has no room for */
   TURN = 2,
   PAUSE = 3,
   RESUME = 4,
@@ -24,7 +24,7 @@ enum act {
   LARGE = 15,
 };
 
-enum { LARGE_SIZE = 40 * 1024 };
+enum { LARGE_SIZE = 40 * 1024, FRAME_UNIT = 300 };
 
 static void send_text(conversation *c, fuzz_input *in, unsigned opcode) {
   fuzz_input payload = fuzz_take(in, conversation_length(in));
@@ -35,6 +35,23 @@ static void send_large(conversation *c, uint8_t pattern) {
   static uint8_t large[LARGE_SIZE];
   memset(large, pattern, sizeof large);
   out_message(c->world, c->handle, 2, large, sizeof large);
+}
+
+/* From the far end, with a key of zeros; the first byte has the bits of `more` as FIN and opcode. */
+static void send_frame(conversation *c, uint8_t more, uint8_t length) {
+  static uint8_t frame[8 + 256 + 255 * FRAME_UNIT];
+  size_t size = 256 + (size_t)length * FRAME_UNIT, at = 0;
+  if (size > UINT16_MAX) size = UINT16_MAX;
+  frame[at++] = (uint8_t)((more & 8 ? 0 : 0x80) | (more & 7));
+  frame[at++] = (uint8_t)(c->settings.client ? 126 : 0x80 | 126);
+  frame[at++] = (uint8_t)(size >> 8);
+  frame[at++] = (uint8_t)size;
+  if (!c->settings.client) {
+    memset(frame + at, 0, 4);
+    at += 4;
+  }
+  memset(frame + at, 'a', size);
+  conversation_send(c, frame, at + size);
 }
 
 /* Held upgrades and answers: accepted, or refused in the way of their role. */
@@ -73,11 +90,12 @@ void acts_play(conversation *c, fuzz_input *in) {
   while (in->size > 0) {
     uint8_t byte = fuzz_byte(in), more = byte >> 4;
     enum act act = byte & 15;
-    if (act == SEND || act == SEND_ALSO) {
+    if (act == SEND) {
       fuzz_input piece = fuzz_take(in, conversation_length(in));
       conversation_send(c, piece.data, piece.size);
       continue;
     }
+    if (act == SEND_FRAME) send_frame(c, more, fuzz_byte(in));
     if (act == FINISH) conversation_finish(c);
     if (act == WAIT) clock_advance(more ? more * 1000u : 60000);
     if (act == READING) c->reads = (more & 1) != 0;

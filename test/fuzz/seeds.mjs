@@ -97,7 +97,7 @@ function streams(mask) {
 }
 
 /** Numbers of test/fuzz/acts.c. */
-const Act = { SEND: 0, TURN: 2, PAUSE: 3, RESUME: 4, TEXT: 5, BINARY: 6, PING: 7, CLOSE: 8 };
+const Act = { SEND: 0, FRAME: 1, TURN: 2, PAUSE: 3, RESUME: 4, TEXT: 5, BINARY: 6, PING: 7, CLOSE: 8 };
 const More = { WANT_WRITABLE: 9, TERMINATE: 10, FINISH: 11, WAIT: 12, READING: 13, DECIDE: 14, LARGE: 15 };
 const act = (kind, more = 0) => bytes(kind | (more << 4));
 const send = (data) => {
@@ -145,6 +145,28 @@ function conversations(mask) {
       act(More.WANT_WRITABLE),
       send(frame(0x89, 'p', { mask })),
       act(More.READING, 1),
+    ),
+    bytes(
+      0,
+      0x30,
+      act(Act.FRAME, 2),
+      40,
+      act(Act.FRAME, 2),
+      40,
+      send(frame(0x82, 'small', { mask })),
+      act(Act.FRAME, 1),
+      90,
+    ),
+    bytes(
+      Setting.TRANSIENT,
+      0x30,
+      act(Act.FRAME, 10),
+      30,
+      act(Act.FRAME, 0),
+      200,
+      act(Act.FRAME, 1),
+      20,
+      act(Act.TURN),
     ),
     bytes(0, 0, act(More.WAIT, 15), act(More.WAIT), act(More.WAIT)),
     bytes(0, 0, send(plain[0][0]), act(More.FINISH), act(Act.TURN)),

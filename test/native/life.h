@@ -12,7 +12,7 @@
 /* Notes a violation if this record may not follow those before it. */
 void life_judge(world *w, const event *e);
 
-/* A server's transport that was adopted: whoever did it is told its GONE also before any REQUEST. */
+/* A transport that was adopted: whoever did it is told its GONE also where nothing came before. */
 void life_adopted(world *w, lwsn_handle handle);
 
 /* The response to the last request is complete: another one may follow. */

@@ -58,20 +58,10 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   world_in_core = in_core;
 }
 
-peer *peer_open_from(world *w, const struct sockaddr *from, const struct sockaddr *address, socklen_t size) {
+peer *peer_take_fd(world *w, int fd) {
   peer *p = calloc(1, sizeof *p);
-  if (!p) world_fatal("no memory for a peer");
-  p->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (p->fd < 0) world_fatal("no socket: %s", strerror(errno));
-  /* fixed, so that what a peer that does not read takes is the same on every machine (tcp(7): it ends autotuning) */
-  int buffer = 128 * 1024;
-  setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-  if (from && bind(p->fd, from, size) != 0) world_fatal("cannot bind: %s", strerror(errno));
-  /* the kernel answers without the server's accept(), so this does not wait for our own loop */
-  if (connect(p->fd, address, size) != 0) world_fatal("cannot connect: %s", strerror(errno));
-  int on = 1;
-  if (address->sa_family != AF_UNIX) setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  fcntl(p->fd, F_SETFL, O_NONBLOCK);
+  if (!p || fd < 0) world_fatal("no memory for a peer, or no socket");
+  p->fd = fd;
   if (uv_poll_init(&w->loop, &p->poll, p->fd) != 0) world_fatal("no poll handle");
   p->poll.data = p;
   p->world = w;
@@ -80,6 +70,21 @@ peer *peer_open_from(world *w, const struct sockaddr *from, const struct sockadd
   p->reading = true;
   update(p);
   return p;
+}
+
+peer *peer_open_from(world *w, const struct sockaddr *from, const struct sockaddr *address, socklen_t size) {
+  int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) world_fatal("no socket: %s", strerror(errno));
+  /* fixed, so that what a peer that does not read takes is the same on every machine (tcp(7): it ends autotuning) */
+  int buffer = 128 * 1024;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+  if (from && bind(fd, from, size) != 0) world_fatal("cannot bind: %s", strerror(errno));
+  /* the kernel answers without the server's accept(), so this does not wait for our own loop */
+  if (connect(fd, address, size) != 0) world_fatal("cannot connect: %s", strerror(errno));
+  int on = 1;
+  if (address->sa_family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  return peer_take_fd(w, fd);
 }
 
 peer *peer_open_at(world *w, const struct sockaddr *address, socklen_t size) {

@@ -32,6 +32,9 @@ peer *peer_open_at(world *w, const struct sockaddr *address, socklen_t size);
 /* The same from an address of one's own. */
 peer *peer_open_from(world *w, const struct sockaddr *from, const struct sockaddr *address, socklen_t size);
 
+/* Takes over a connected socket that does not block. */
+peer *peer_take_fd(world *w, int fd);
+
 /* 127.0.0.1 or ::1 with a port. */
 peer *peer_open_port(world *w, int family, uint16_t port);
 peer *peer_open_path(world *w, const char *path);

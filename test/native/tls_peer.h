@@ -1,0 +1,42 @@
+/* TLS on a peer: an OpenSSL of its own between the test and the peer's socket, in either role. */
+#ifndef LWSN_TEST_TLS_PEER_H
+#define LWSN_TEST_TLS_PEER_H
+
+#include <openssl/ssl.h>
+
+#include "peer.h"
+#include "tls_context.h"
+
+typedef struct tls_peer {
+  peer *raw;
+  SSL *ssl;
+  size_t step; /* output leaves in pieces of so many bytes, each read by the core before the next; 0: at once */
+  peer plain;  /* decrypted input, for the functions of wire.h */
+  bool failed; /* OpenSSL refused what came */
+  bool ended;  /* close_notify came */
+} tls_peer;
+
+/* A context for the core with a certificate for "localhost" that was made for this process. The caller unrefs it. */
+lwsn_tls_context *tls_server_context(void);
+
+/* A context for a client of the core. `trusting`: it accepts that certificate, else none. */
+lwsn_tls_context *tls_client_context(bool trusting);
+
+/* Puts TLS on a peer, as client, or as a server with that certificate. `version`: TLS1_2_VERSION, TLS1_3_VERSION. */
+void tls_peer_begin(tls_peer *p, peer *raw, bool server, int version);
+
+/* Takes in what came and sends what is due; to be called in a condition of CHECK_SOON. True: the handshake is done. */
+bool tls_peer_pump(tls_peer *p);
+
+/* Encrypts and sends. */
+void tls_peer_send(tls_peer *p, const void *data, size_t size);
+
+/* Sends close_notify. */
+void tls_peer_notify(tls_peer *p);
+
+void tls_peer_free(tls_peer *p);
+
+/* Frees the certificate. */
+void tls_peer_forget(void);
+
+#endif
