@@ -55,7 +55,7 @@ foreach(source ${test_sources})
 endforeach()
 
 # These let allocations of the core and of libwebsockets fail (test/native/failing.h).
-foreach(name core_memory_test core_last_record_test)
+foreach(name core_memory_test core_last_record_test core_group_test)
   target_link_options(${name} PRIVATE
     "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=mmap")
 endforeach()

@@ -66,6 +66,8 @@ export interface Native {
     opcode: number,
   ): number;
   subscribers(server: number, topic: string): number;
+  /** Shares the topics of a server with the others of that name in this process; `''`, or an error code. */
+  joinGroup(server: number, name: string): string;
   createServer(options: Float64Array): number;
   listen(
     server: number,

@@ -7,6 +7,7 @@ import type { RequestHandler } from './http/exchange.js';
 import { checkTrust, type ForwardedHeader, type TrustProxy } from './proxy/trust.js';
 import type { UpgradeRequest } from './request.js';
 import type { ServerTlsOptions } from './tls.js';
+import { isName, NAME_MAX } from './topics.js';
 
 /** Takes the upgrade. */
 export interface UpgradeAcceptance<D> {
@@ -93,6 +94,11 @@ export interface ServerOptions<D = unknown, X = unknown> {
   onBackpressure?: 'close' | 'drop';
   /** Most topics one connection may be subscribed to. Default 1024. */
   maxSubscriptions?: number;
+  /**
+   * Name, of 1 to 255 characters, of a group of servers in this process, in whatever threads: what one of them publishes
+   * reaches the subscribers of all. Default: none.
+   */
+  topicGroup?: string;
   /** Ping after so much silence. Default 30 s, 0 off. */
   pingInterval?: number;
   /** End when nothing came for so long. Default 120 s, 0 off. */
@@ -195,6 +201,9 @@ const checks: Record<string, Check> = {
   maxBackpressure: integer(1, Number.MAX_SAFE_INTEGER),
   onBackpressure: oneOf('close', 'drop'),
   maxSubscriptions: integer(1, MAX_INT),
+  topicGroup: (name, value) => {
+    if (!isName(value)) throw wrong(name, `a string of 1 to ${NAME_MAX} characters`, value);
+  },
   pingInterval: integer(0, DAY),
   idleTimeout: integer(0, DAY),
   handshakeTimeout: integer(1, DAY),

@@ -37,7 +37,7 @@ export interface Connections<D = unknown, X = unknown> extends Iterable<Connecti
   get(id: string): Connection<D, X> | undefined;
 }
 
-/** Counters since `createServer`; the last four are gauges. */
+/** Counters since `createServer`, and four gauges: what is there `now`. */
 export interface ServerStats {
   /** Network connections accepted. */
   accepted: number;
@@ -65,6 +65,8 @@ export interface ServerStats {
   topics: number;
   /** Subscriptions of all connections now. */
   subscriptions: number;
+  /** What other servers of its `topicGroup` published faster than this thread took it. */
+  publicationsLost: number;
 }
 
 /** Options of {@link Server.close}. */
@@ -105,7 +107,8 @@ export interface Server<D = unknown, X = unknown> {
   /**
    * Sends one message to all connections that are subscribed to a topic at this moment, in order with what
    * `connection.send` sends them. The frame is built once. Who would pass `maxBackpressure` is skipped or closed, and
-   * nobody else notices. Returns how many accepted it: 0 where nobody is subscribed, and on a closed server.
+   * nobody else notices. Returns how many accepted it: 0 where nobody is subscribed, and on a closed server. With
+   * `topicGroup` it goes to all servers of the group; those of this thread are counted.
    *
    * @throws LwsError ERR_INVALID_ARGUMENT for a topic that is not a string of 1 to 255 characters, or for data that is
    *   neither a string nor bytes.
@@ -192,7 +195,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   const behaviors = new Map(
     Object.entries(o.protocols ?? {}).map(([name, p]) => [name, behaviorOf(name, p)]),
   );
-  const numbers = new Float64Array(13);
+  const numbers = new Float64Array(14);
   const topics = new Topics(crossing, o.maxSubscriptions ?? 1024);
   const closeTimeout = o.closeTimeout ?? 5_000;
   let state: 'new' | 'listening' | 'closing' | 'closed' = 'new';
@@ -244,9 +247,19 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     },
     emptied: () => whenEmpty?.(),
   };
+  function joinGroup(name: string): void {
+    try {
+      topics.join(name);
+    } catch (error) {
+      native.releaseServer(id);
+      throw error;
+    }
+  }
+
   const alone = acceptedAlone(target);
   const id = native.createServer(nativeOptions(o, deflate, alone));
   topics.server = id;
+  if (o.topicGroup !== undefined) joinGroup(o.topicGroup);
   if (tls !== undefined) native.setTls(id, tls);
   hub.targets.set(id, target);
   const adopter = createAdopter({
@@ -398,6 +411,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
         connections: state === 'closed' ? 0 : numbers[10]!,
         topics: state === 'closed' ? 0 : numbers[11]!,
         subscriptions: state === 'closed' ? 0 : numbers[12]!,
+        publicationsLost: numbers[13]!,
       };
     },
     publish: (topic, data, options) => topics.publish(topic, data, options),

@@ -5,13 +5,17 @@ import { LwsError } from './errors.js';
 import { OPCODE_BINARY, OPCODE_TEXT } from './native.js';
 import { opcodeFor, type SendOptions } from './sending.js';
 
-/** Longest name of a topic, in UTF-16 code units (`length`). */
-const NAME_MAX = 255;
+/** Longest name of a topic or group, in UTF-16 code units (`length`). */
+export const NAME_MAX = 255;
 /** No connection has this slot. */
 const NOBODY = 0xffffffff;
 
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= NAME_MAX;
+}
+
 function checkName(topic: unknown): asserts topic is string {
-  if (typeof topic === 'string' && topic.length > 0 && topic.length <= NAME_MAX) return;
+  if (isName(topic)) return;
   const came = typeof topic === 'string' ? `one of ${topic.length}` : describe(topic);
   throw new LwsError(
     'ERR_INVALID_ARGUMENT',
@@ -60,6 +64,13 @@ export class Topics {
     );
     if (taken < 0) throw outOfMemory();
     return taken;
+  }
+
+  /** From here on its topics are those of all servers of that name in the process. */
+  join(group: string): void {
+    const failure = this.crossing.native.joinGroup(this.server, group);
+    if (failure !== '')
+      throw new LwsError('ERR_NATIVE', `The group of topics could not be joined (${failure})`);
   }
 
   subscribers(topic: string): number {

@@ -16,7 +16,7 @@ extern "C" {
  * What one Node environment (main thread or worker) owns: the core's context on
  * its loop, and the references into JS that batches need. Made when the addon is
  * loaded, deleted when uv has let go of the last handle of the context.
- * There is no other state: environments share nothing.
+ * Environments share nothing but groups of topics (group.h).
  */
 struct Environment {
   explicit Environment(Napi::Env env) : env(env) {}

@@ -162,7 +162,8 @@ void Stats(const Napi::CallbackInfo& info) {
                              s.transports,
                              s.connections,
                              server->topics.count,
-                             server->topics.subscription_count};
+                             server->topics.subscription_count,
+                             lwsn_group_lost(server)};
   for (size_t i = 0; i < sizeof values / sizeof *values && i < numbers.ElementLength(); i++)
     n[i] = static_cast<double>(values[i]);
 }

@@ -1,8 +1,11 @@
 /* Topics: subscriptions, and one call per publication however many it goes to. */
+#include <uv.h>
+
 #include "environment.h"
 
 extern "C" {
 #include "connection.h"
+#include "group.h"
 #include "publish.h"
 #include "server.h"
 #include "topics.h"
@@ -105,11 +108,11 @@ napi_value Publish(napi_env env, napi_callback_info info) {
   napi_get_value_uint32(env, argv[5], &opcode);
   lwsn_server* server = lwsn_server_find(static_cast<Environment*>(environment)->context, static_cast<uint64_t>(id));
   Name name(env, argv[3]);
-  if (!server || !lwsn_topics_find(&server->topics, name.bytes(), name.size)) return NumberOf(env, 0);
+  if (!server || !lwsn_group_is_heard(server, name.bytes(), name.size)) return NumberOf(env, 0);
   lwsn_shared_frame* frame = FrameOf(env, argv[4], opcode);
   if (!frame) return NumberOf(env, -1);
-  int64_t taken =
-      lwsn_publish(server, name.bytes(), name.size, HandleAt(env, argv + 1), frame, (opcode & LWSN_OUT_PLAIN) != 0);
+  int64_t taken = lwsn_group_publish(server, name.bytes(), name.size, HandleAt(env, argv + 1), frame,
+                                     (opcode & LWSN_OUT_PLAIN) != 0);
   lwsn_shared_frame_unref(frame);
   return NumberOf(env, static_cast<double>(taken));
 }
@@ -120,6 +123,15 @@ Napi::Value Subscribers(const Napi::CallbackInfo& info) {
   lwsn_server* server = context ? FindServer(context, info[0]) : nullptr;
   Name name(info.Env(), info[1]);
   return Napi::Number::New(info.Env(), server ? lwsn_subscribers(server, name.bytes(), name.size) : 0);
+}
+
+/* joinGroup(server, name): '' or an error code */
+Napi::Value JoinGroup(const Napi::CallbackInfo& info) {
+  lwsn_context* context = ContextOf(info);
+  lwsn_server* server = context ? FindServer(context, info[0]) : nullptr;
+  Name name(info.Env(), info[1]);
+  int error = server ? lwsn_group_join(server, name.bytes(), name.size) : UV_EINVAL;
+  return Napi::String::New(info.Env(), error ? uv_err_name(error) : "");
 }
 
 void Set(Environment* environment, Napi::Object exports, const char* name, napi_callback function) {
@@ -135,4 +147,5 @@ void RegisterTopics(Environment* environment, Napi::Object exports) {
   Set(environment, exports, "unsubscribe", Unsubscribe);
   Set(environment, exports, "publish", Publish);
   exports.Set("subscribers", Napi::Function::New(environment->env, Subscribers, "subscribers", environment));
+  exports.Set("joinGroup", Napi::Function::New(environment->env, JoinGroup, "joinGroup", environment));
 }

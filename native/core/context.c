@@ -60,6 +60,7 @@ lwsn_context *lwsn_context_create(uv_loop_t *loop, lwsn_batch_fn on_batch, void 
   if (!c) return NULL;
   c->on_batch = on_batch;
   c->on_batch_data = data;
+  lwsn_list_init(&c->groups);
   lwsn_list_init(&c->stalled);
   lwsn_list_init(&c->doomed);
   lwsn_wheel_init(&c->wheel, uv_now(loop));

@@ -28,7 +28,7 @@ typedef void (*lwsn_batch_fn)(struct lwsn_context *context, void *data);
 
 /**
  * Everything of one environment: the lws context on its loop, the crossing, the
- * servers. There is no other state; environments share nothing.
+ * servers. Environments share nothing but groups of topics, where servers join one.
  */
 typedef struct lwsn_context {
   struct lws_context *lws;
@@ -41,6 +41,7 @@ typedef struct lwsn_context {
   lwsn_publications publications;
   struct lwsn_place *places; /* of servers */
   uint32_t places_used, places_capacity, places_free;
+  lwsn_node groups; /* its memberships (group.h) */
   lwsn_node stalled;
   lwsn_node doomed;
   uint8_t *scratch;

@@ -54,6 +54,7 @@ lwsn_server *lwsn_server_create(lwsn_context *context, const lwsn_server_options
   lwsn_peers_init(&server->peers, seeds[0]);
   lwsn_topics_init(&server->topics, seeds + 1);
   lwsn_list_init(&server->transports);
+  lwsn_list_init(&server->in_member);
   return server;
 }
 
@@ -80,6 +81,7 @@ void lwsn_server_kill_all(lwsn_server *server) {
 void lwsn_server_release(lwsn_server *server) {
   if (server->released) return;
   server->released = true;
+  lwsn_group_leave(server);
   lwsn_listener_close_all(server);
   lwsn_server_kill_all(server);
   lwsn_server_settle(server);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "group.h"
 #include "inbound.h"
 #include "list.h"
 #include "peers.h"
@@ -57,10 +58,12 @@ typedef struct lwsn_server {
   lwsn_peers peers;
   uint32_t unknown; /* connections the other side was not told of yet (introduction.h) */
   lwsn_topics topics;
-  uint32_t over_limit;          /* of the transports: refused, and about to go */
-  struct lwsn_tls_context *tls; /* for transports that begin now; NULL: plain */
-  bool referenced;              /* its listeners keep the loop alive */
-  bool draining;                /* no further request on kept-alive transports */
+  struct lwsn_member_of_group *group; /* NULL: its topics are its own */
+  lwsn_node in_member;                /* among its context's servers in that group */
+  uint32_t over_limit;                /* of the transports: refused, and about to go */
+  struct lwsn_tls_context *tls;       /* for transports that begin now; NULL: plain */
+  bool referenced;                    /* its listeners keep the loop alive */
+  bool draining;                      /* no further request on kept-alive transports */
   bool released;
   bool promised; /* EMPTY is still to come, and has its room */
 } lwsn_server;
