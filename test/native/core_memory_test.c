@@ -184,6 +184,28 @@ static void streaming(void) {
   w.accept_flags = 0;
 }
 
+static void compressed(void) {
+  static const uint8_t hello[] = {0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}; /* RFC 7692 7.2.3.1 */
+  static const unsigned takeovers[] = {0, LWSN_CONNECTION_OWN_TAKEOVER | LWSN_CONNECTION_PEER_TAKEOVER};
+  for (int i = 0; i < 2; i++) {
+    w.accept_flags = LWSN_CONNECTION_DEFLATE | takeovers[i] | 15u << LWSN_CONNECTION_OWN_WINDOW |
+                     15u << LWSN_CONNECTION_PEER_WINDOW | 6u << LWSN_CONNECTION_LEVEL | 8u << LWSN_CONNECTION_MEM_LEVEL;
+    if (!p->ended && !p->error && i > 0) {
+      peer_close(p);
+      p = peer_open(&w);
+    }
+    if (!upgrade()) break;
+    frame f;
+    unsigned long told = world_told(&w, LWSN_RECORD_TEXT);
+    wire_send(p, 0x41, hello, 3);
+    wire_send(p, 0x80, hello + 3, sizeof hello - 3);
+    if (!UNTIL(world_told(&w, LWSN_RECORD_TEXT) > told)) break;
+    CHECK_BYTES(world_last(&w, LWSN_RECORD_TEXT)->data, world_last(&w, LWSN_RECORD_TEXT)->size, "Hello");
+    UNTIL(wire_next(p, &f));
+  }
+  w.accept_flags = 0;
+}
+
 /* The scenario with the `nth` allocation failing. False: it has fewer of them. */
 static bool run_with(void (*scenario)(void), unsigned nth, bool for_ever) {
   world_begin(&w, NULL);
@@ -267,6 +289,7 @@ int main(void) {
   every_allocation_may_fail_in("an upgrade accepted alone", an_upgrade_accepted_alone);
   every_allocation_may_fail_in("refusals", refusals);
   every_allocation_may_fail_in("streaming", streaming);
+  every_allocation_may_fail_in("compressed messages", compressed);
   every_allocation_may_fail_while_a_server_is_made();
   return check_report();
 }
