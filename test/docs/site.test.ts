@@ -109,7 +109,7 @@ describe('the site in a browser that reaches nothing else', () => {
   it.each([
     ['maxBackpressure', 'Backpressure'],
     ['requestWritable', 'requestWritable'],
-    ['X-Forwarded-For', 'Behind proxies'],
+    ['1006', 'Troubleshooting'],
   ])('finds %s, in pages and in the API', async (query, expected) => {
     const [page, complaints] = await open('index.html', 'light', 1280);
     await page.locator('#tsd-search-trigger').click();
