@@ -6,7 +6,7 @@ endif()
 
 add_library(lwsn_core STATIC ${core_sources})
 add_dependencies(lwsn_core lws_external)
-target_compile_options(lwsn_core PRIVATE -Wall -Wextra -Werror -Wno-unused-parameter ${LWSN_FLAG_LIST})
+target_compile_options(lwsn_core PRIVATE -Wall -Wextra -Werror -Wno-unused-parameter)
 # NDEBUG must equal libwebsockets' own, or its private structures differ.
 target_compile_definitions(lwsn_core PRIVATE _GNU_SOURCE LWS_BUILDING_STATIC NDEBUG)
 target_include_directories(lwsn_core PUBLIC "${CMAKE_SOURCE_DIR}/native/core")
@@ -19,3 +19,4 @@ if(LWSN_TESTS)
 else()
   target_compile_options(lwsn_core PRIVATE -O3 -ffunction-sections -fdata-sections)
 endif()
+target_compile_options(lwsn_core PRIVATE ${LWSN_FLAG_LIST})

@@ -1,4 +1,4 @@
-// Builds the C tests without Node and runs them: node scripts/test-native.mjs [asan|valgrind|plain|arm64]... [name]...
+// Builds the C tests without Node and runs them: node scripts/test-native.mjs [asan|valgrind|plain|arm64|coverage]... [name]...
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { arm64Launcher, arm64Settings } from './tools/arm64.mjs';
@@ -11,6 +11,13 @@ const modes = {
   asan: {
     build: 'native-asan',
     flags: '-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer',
+    launcher: [],
+    timeout: 300_000,
+  },
+  // Leaves the counts of gcov beside the objects, for scripts/coverage.mjs.
+  coverage: {
+    build: 'native-coverage',
+    flags: '--coverage -fprofile-update=atomic',
     launcher: [],
     timeout: 300_000,
   },
