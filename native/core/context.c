@@ -117,22 +117,21 @@ const struct lws_protocols *lwsn_context_protocol(lwsn_context *c, int which) {
   return lws_vhost_name_to_protocol(c->vhost, lwsn_protocols[which].name);
 }
 
-/* Takes the present stalled ones only: one that stalls again waits for the next batch. */
+/*
+ * Who has waited longest goes first, and as long as there is room: whoever is left over keeps its place, and who
+ * stalls again goes to the end. So everybody has its turn, however many flood.
+ */
 static void resume_stalled(lwsn_context *c) {
-  lwsn_node now;
-  lwsn_list_init(&now);
-  while (!lwsn_list_empty(&c->stalled)) {
+  lwsn_node end; /* behind the present ones: those that stall again wait for the next batch */
+  lwsn_list_init(&end);
+  lwsn_list_append(&c->stalled, &end);
+  while (c->stalled.next != &end && lwsn_inbound_has_room(&c->inbound)) {
     lwsn_node *node = c->stalled.next;
     lwsn_list_remove(node);
-    lwsn_list_append(&now, node);
-  }
-  while (!lwsn_list_empty(&now)) {
-    lwsn_node *node = now.next;
-    lwsn_list_remove(node);
     lwsn_transport *t = LWSN_CONTAINER(node, lwsn_transport, in_stalled);
-    if (t->doomed) continue;
-    lwsn_transport_resume(t);
+    if (!t->doomed) lwsn_transport_visit(t);
   }
+  lwsn_list_remove(&end);
 }
 
 static void deliver(lwsn_context *c) {

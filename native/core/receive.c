@@ -12,6 +12,16 @@
 #include "server.h"
 #include "wsi.h"
 
+typedef struct inbound_mark {
+  uint32_t count;
+  size_t bytes;
+} inbound_mark;
+
+enum {
+  VISIT_RECORDS = LWSN_RING_RECORDS / 4, /* what one connection may add to a batch before others have their turn */
+  VISIT_BYTES = 1024 * 1024,
+};
+
 enum { ASSEMBLY_MIN = 4096 }; /* first allocation of a message that comes in pieces */
 
 void lwsn_receive_clear(lwsn_receive *rx) {
@@ -420,10 +430,17 @@ static bool may_go_on(const lwsn_connection *c) {
   return c->state != LWSN_CONNECTION_OPEN || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
 }
 
-/* Parses until the end, a pause, a full ring or a failure. Returns bytes used. */
+/* One connection's share of a batch is used up: others are waiting, or may be. */
+static bool has_had_its_share(const lwsn_inbound *in, const inbound_mark *begin) {
+  return in->count - begin->count >= VISIT_RECORDS || in->batch_bytes - begin->bytes >= VISIT_BYTES;
+}
+
+/* Parses until the end, a pause, a full ring, a failure, or the end of its share. Returns bytes used. */
 static size_t parse(lwsn_connection *c, const uint8_t *data, size_t size) {
+  const lwsn_inbound *in = &c->transport->context->inbound;
+  const inbound_mark begin = {in->count, in->batch_bytes};
   size_t used = 0;
-  while (may_go_on(c)) {
+  while (may_go_on(c) && !has_had_its_share(in, &begin)) {
     lwsn_receive *rx = &c->rx;
     if (!rx->in_payload) {
       if (used == size) break;
@@ -465,13 +482,27 @@ static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
   return context->scratch;
 }
 
+/*
+ * epoll announces ready sockets in the same order again and again: one that finds the ring full
+ * each time, because of those before it, must be remembered.
+ */
+static void starve(lwsn_transport *t) {
+  if (t->backlog || t->paused || lwsn_inbound_has_room(&t->context->inbound)) return;
+  t->starved = true;
+  lwsn_transport_stall(t);
+}
+
 void lwsn_receive_read(lwsn_connection *c) {
   lwsn_transport *t = c->transport;
   if (t->doomed) return;
   /* level-triggered: what is not read now is announced again next turn */
   if (!t->ending) {
     lwsn_transport_resume(t);
-    if (t->doomed || (!t->ending && !lwsn_transport_wants_input(t))) return;
+    if (t->doomed) return;
+    if (!t->ending && !lwsn_transport_wants_input(t)) {
+      starve(t);
+      return;
+    }
   }
   lwsn_inbound *in = &t->context->inbound;
   size_t room;

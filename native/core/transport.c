@@ -243,8 +243,7 @@ bool lwsn_transport_keep(lwsn_transport *t, const uint8_t *data, size_t size) {
 }
 
 void lwsn_transport_stall(lwsn_transport *t) {
-  lwsn_list_remove(&t->in_stalled);
-  lwsn_list_append(&t->context->stalled, &t->in_stalled);
+  if (lwsn_list_empty(&t->in_stalled)) lwsn_list_append(&t->context->stalled, &t->in_stalled);
   lwsn_loop_keep_awake(t->context, true);
 }
 
@@ -280,6 +279,13 @@ void lwsn_transport_resume(lwsn_transport *t) {
   else if (t->backlog && t->exchange)
     lwsn_exchange_backlog(t->exchange);
   if (!t->doomed && !t->backlog && t->tls && lwsn_tls_has_input(t->tls)) lwsn_tls_resume(t);
+}
+
+void lwsn_transport_visit(lwsn_transport *t) {
+  bool starved = t->starved;
+  t->starved = false;
+  lwsn_transport_resume(t);
+  if (starved && !t->doomed && t->connection) lwsn_receive_read(t->connection);
 }
 
 bool lwsn_transport_wants_input(const lwsn_transport *t) {

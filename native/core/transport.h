@@ -73,6 +73,7 @@ typedef struct lwsn_transport {
   bool counted;     /* among its address's transports */
   bool over_limit;  /* refused with 503 */
   bool wants_writable;
+  bool starved; /* input was announced, and there was no room to read it */
   bool promised;         /* its last record is still to come, and has its room */
   uint32_t accept_flags; /* lwsn_connection_flag, from accept to ESTABLISHED */
 } lwsn_transport;
@@ -131,7 +132,7 @@ void lwsn_transport_update_hold(lwsn_transport *t);
 /** Keeps unparsed input for later, behind what is kept already; false: no memory. */
 bool lwsn_transport_keep(lwsn_transport *t, const uint8_t *data, size_t size);
 
-/** Queues the transport to go on parsing after the batch. */
+/** Queues the transport to go on after the batch, behind those that wait already; it keeps a place it has. */
 void lwsn_transport_stall(lwsn_transport *t);
 
 /**
@@ -154,6 +155,9 @@ void lwsn_transport_plain_input(lwsn_transport *t, const uint8_t *data, size_t s
 
 /** Goes on with whatever input was kept. */
 void lwsn_transport_resume(lwsn_transport *t);
+
+/** Its turn in that queue: kept input first, then what it could not be read for lack of room. */
+void lwsn_transport_visit(lwsn_transport *t);
 
 /** Whether the parser would take input now. */
 bool lwsn_transport_wants_input(const lwsn_transport *t);
