@@ -21,11 +21,11 @@ const echo = (name, connections, size, targets, more = {}) => ({
   targets,
 });
 
-const broadcast = (name, connections, senders, targets) => ({
+const broadcast = (name, connections, senders, targets, size = 20) => ({
   name: `broadcast-${name}`,
   measure: 'cpu',
   per: 'delivery',
-  load: { mode: 'broadcast', connections, senders, size: 20 },
+  load: { mode: 'broadcast', connections, senders, size },
   server: { mode: 'broadcast' },
   targets,
 });
@@ -75,6 +75,7 @@ export const cells = [
   })),
   broadcast('1000x20-one', 1000, 1, { goal: 0.62 }),
   broadcast('100x20-all', 100, 100, { goal: 0.2 }),
+  broadcast('100x16Ki-one', 100, 1, {}, 16 * Ki),
   echo('50x1Ki-tls', 50, Ki, { goal: 0.6 }, { load: { tls: 1 }, server: { tls: true } }),
   echo('50x16Ki-tls', 50, 16 * Ki, {}, { load: { tls: 1 }, server: { tls: true } }),
   echo('50x1Ki-deflate', 50, Ki, { goal: 0.6 }, deflated),
