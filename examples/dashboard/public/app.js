@@ -64,8 +64,8 @@ function watch() {
       ({ bounds } = told);
       samples = [];
       histogram ??= createBars(byId('latency'), `Round trips of the last ${WINDOW} s, up to … ms`, [
-        ...bounds.map((bound) => `≤${bound}`),
-        `>${bounds.at(-1)}`,
+        ...bounds,
+        '∞',
       ]);
     }
     samples = [...samples, ...told.samples].slice(-POINTS);
