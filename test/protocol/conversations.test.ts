@@ -96,13 +96,22 @@ const compressed: Settings = {
 };
 
 describe.each(roles)('our %s', (role) => {
-  it.each([
+  const ways: [string, Settings][] = [
     ['plain', {}],
     ['with permessage-deflate', compressed],
     ['with permessage-deflate as it is by default', { ours: {}, theirs: {} }],
-  ] as [string, Settings][])('echoes messages of 16 MiB, %s', async (_, settings) => {
+  ];
+  const largest = [
+    ['text', textOf],
+    ['bytes that compress', runsOf],
+    ['bytes that do not', noiseOf],
+  ] as const;
+  const echoes = ways.flatMap(([way, settings]) =>
+    largest.map(([kind, make]) => [kind, way, make, settings] as const),
+  );
+  it.each(echoes)('echoes 16 MiB of %s, %s', async (_, __, make, settings) => {
     const peer = await echoing(role, settings);
-    await converse(peer, [textOf(16 * MIB), runsOf(16 * MIB), noiseOf(16 * MIB)], () => 32 * MIB);
+    await converse(peer, [make(16 * MIB)], () => 32 * MIB);
   });
 
   it.each([64, 256, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB])(
