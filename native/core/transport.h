@@ -73,7 +73,7 @@ typedef struct lwsn_transport {
   bool counted;     /* among its address's transports */
   bool over_limit;  /* refused with 503 */
   bool wants_writable;
-  bool starved; /* input was announced, and there was no room to read it */
+  bool starved;          /* input was announced, and there was no room to read it */
   bool promised;         /* its last record is still to come, and has its room */
   uint32_t accept_flags; /* lwsn_connection_flag, from accept to ESTABLISHED */
 } lwsn_transport;
