@@ -9,6 +9,7 @@
 #include "context.h"
 #include "http_head.h"
 #include "introduction.h"
+#include "refusal.h"
 #include "server.h"
 #include "tls.h"
 #include "wsi.h"
@@ -47,42 +48,6 @@ static void tell_end(lwsn_exchange *x) {
   lwsn_transport_tell_last(x->transport, &record, why, why ? strlen(why) : 0);
 }
 
-static const char *status_text(int status) {
-  switch (status) {
-    case 400: return "Bad Request";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 417: return "Expectation Failed";
-    case 426: return "Upgrade Required";
-    case 431: return "Request Header Fields Too Large";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Internal Server Error";
-  }
-}
-
-static const char *extra_header(int status) {
-  switch (status) {
-    case 405: return "Allow: GET\r\n";                                                             /* RFC 9110 15.5.6 */
-    case 426: return "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"; /* RFC 6455 4.4 */
-    case 503: return "Retry-After: 1\r\n";
-    default: return "";
-  }
-}
-
-/* Answers what no handler needs to see, then ends the transport. */
-static void refuse(lwsn_exchange *x, int status, const char *why) {
-  char response[512];
-  int size = snprintf(response, sizeof response,
-                      "HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                      "Content-Length: %zu\r\n\r\n%s\n",
-                      status, status_text(status), extra_header(status), strlen(why) + 1, why);
-  struct iovec part = {response, (size_t)size};
-  x->transport->server->stats.refused++;
-  if (lwsn_send(x->transport, &part, 1)) lwsn_transport_end(x->transport);
-}
-
 static void free_head(lwsn_exchange *x) {
   free(x->head);
   x->head = NULL;
@@ -100,9 +65,9 @@ static void handshake_timed_out(lwsn_timer *timer) {
     lwsn_transport_kill(t);
   } else if (x->state == LWSN_EXCHANGE_UPGRADE) {
     tell_gone(x, LWSN_GONE_TIMEOUT);
-    refuse(x, 503, "the upgrade was not decided in time");
+    lwsn_refuse(x, 503, "the upgrade was not decided in time");
   } else if (x->head_size > 0) {
-    refuse(x, 408, "the request head did not arrive in time");
+    lwsn_refuse(x, 408, "the request head did not arrive in time");
   } else {
     lwsn_transport_kill(t); /* nothing was asked, nothing is answered */
   }
@@ -155,7 +120,7 @@ void lwsn_exchange_ready(lwsn_exchange *x) {
   if (x->client)
     tell(x, LWSN_RECORD_CONNECTED, 0, NULL, 0);
   else if (x->transport->over_limit)
-    refuse(x, 503, "too many connections");
+    lwsn_refuse(x, 503, "too many connections");
 }
 
 static bool head_room(lwsn_exchange *x, size_t size) {
@@ -186,13 +151,13 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
   lwsn_request_prefix prefix = {t->peer};
   uint8_t *at = lwsn_inbound_reserve(&t->context->inbound, &record, sizeof prefix + size, LWSN_KEEP_BATCH);
   if (!at) {
-    refuse(x, 503, "out of memory");
+    lwsn_refuse(x, 503, "out of memory");
     return;
   }
   memcpy(at, &prefix, sizeof prefix);
   memcpy(at + sizeof prefix, x->head, size);
   if (!lwsn_inbound_push(&t->context->inbound, &record)) {
-    refuse(x, 503, "out of memory");
+    lwsn_refuse(x, 503, "out of memory");
     return;
   }
   x->told = x->told_once = true;
@@ -211,7 +176,7 @@ static bool decides_alone(const lwsn_exchange *x) {
 static void keep_alone(lwsn_exchange *x, size_t size) {
   lwsn_transport *t = x->transport;
   if (!lwsn_introduction_keep(t, x->head, size)) {
-    refuse(x, 503, "out of memory");
+    lwsn_refuse(x, 503, "out of memory");
     return;
   }
   t->server->stats.requests++;
@@ -225,7 +190,7 @@ static void take_head(lwsn_exchange *x, size_t size) {
   int status = lwsn_http_head_parse(x->head, size, &head, &why);
   if (status == 0 && head.upgrade_websocket) status = lwsn_http_upgrade_check(&head, &why);
   if (status != 0) {
-    refuse(x, status, why);
+    lwsn_refuse(x, status, why);
     return;
   }
   if (head.upgrade_websocket && decides_alone(x))
@@ -269,7 +234,7 @@ static void head_too_large(lwsn_exchange *x) {
   if (x->client)
     lwsn_transport_failed(x->transport, "the head of the response is larger than maxHeaderSize");
   else
-    refuse(x, 431, "the request head is larger than maxHeaderSize");
+    lwsn_refuse(x, 431, "the request head is larger than maxHeaderSize");
 }
 
 /* Returns bytes used. */
@@ -285,7 +250,7 @@ static size_t input_head(lwsn_exchange *x, const uint8_t *data, size_t size) {
     if (x->client)
       lwsn_transport_failed(t, "out of memory");
     else
-      refuse(x, 503, "out of memory");
+      lwsn_refuse(x, 503, "out of memory");
     return size;
   }
   memcpy(x->head + before, data, take);
@@ -312,7 +277,7 @@ static size_t input_body(lwsn_exchange *x, const uint8_t *data, size_t size) {
     if (x->begun)
       lwsn_transport_kill(x->transport); /* a second response inside the first would be worse than none */
     else
-      refuse(x, 400, "the request body is malformed");
+      lwsn_refuse(x, 400, "the request body is malformed");
     return size;
   }
   if (piece.n > 0 || state == 1) tell(x, LWSN_RECORD_BODY, state == 1, piece.p, piece.n);
@@ -438,7 +403,7 @@ void lwsn_exchange_accept_alone(lwsn_exchange *x) {
   lwsn_transport *t = x->transport;
   if (t->server->draining) {
     lwsn_introduction_drop(t);
-    refuse(x, 503, "the server is closing");
+    lwsn_refuse(x, 503, "the server is closing");
     return;
   }
   lwsn_exchange_accept(x, NULL, 0, t->server->options.accept_flags);
