@@ -5,10 +5,9 @@
 
 #include "connection.h"
 #include "context.h"
-#include "deflate.h"
 #include "frame.h"
-#include "introduction.h"
 #include "mask.h"
+#include "message.h"
 #include "server.h"
 #include "wsi.h"
 
@@ -22,8 +21,6 @@ enum {
   VISIT_BYTES = 1024 * 1024,
 };
 
-enum { ASSEMBLY_MIN = 4096 }; /* first allocation of a message that comes in pieces */
-
 void lwsn_receive_clear(lwsn_receive *rx) {
   free(rx->message_data);
   free(rx->control);
@@ -32,189 +29,6 @@ void lwsn_receive_clear(lwsn_receive *rx) {
 }
 
 static void fail(lwsn_connection *c, unsigned code, const char *why) { lwsn_connection_fail(c, code, why); }
-
-static lwsn_record record_for(const lwsn_connection *c, lwsn_record_kind kind) {
-  lwsn_handle handle = c->transport->handle;
-  return (lwsn_record){.kind = kind, .slot = handle.slot, .generation = handle.generation, .slab = -1};
-}
-
-/* Whether messages are still wanted: after our close frame the peer's data is read over. */
-static bool wanted(const lwsn_connection *c) { return c->state == LWSN_CONNECTION_OPEN; }
-
-static double message_limit(const lwsn_connection *c) { return c->transport->server->options.max_payload; }
-
-static lwsn_keep keep_for(const lwsn_connection *c, uint8_t opcode) {
-  return opcode == LWSN_OP_TEXT || c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG;
-}
-
-static void push(lwsn_connection *c, const lwsn_record *record) {
-  if (!lwsn_introduce(c->transport))
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell of the connection");
-  else if (!lwsn_inbound_push(&c->transport->context->inbound, record))
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell an event");
-}
-
-static void push_message(lwsn_connection *c, lwsn_record *record, uint8_t opcode, bool ascii) {
-  record->kind = opcode == LWSN_OP_TEXT ? LWSN_RECORD_TEXT : LWSN_RECORD_BINARY;
-  record->detail = ascii;
-  c->transport->server->stats.messages_received++;
-  push(c, record);
-}
-
-static void note_size(lwsn_receive *rx, size_t size) {
-  rx->large = size > LWSN_SMALL_MAX && size <= LWSN_LARGE_MAX ? (uint32_t)size : 0;
-  rx->large_opcode = rx->opcode;
-}
-
-/* The common case: a whole message in one frame, all of it in the read buffer. */
-static void take_whole(lwsn_connection *c, const uint8_t *payload, size_t size) {
-  lwsn_receive *rx = &c->rx;
-  if (!wanted(c)) return;
-  note_size(rx, size);
-  lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
-  lwsn_inbound *in = &c->transport->context->inbound;
-  lwsn_keep keep = keep_for(c, rx->opcode);
-  uint8_t *at = lwsn_inbound_show(in, &record, payload, size, keep) ? (uint8_t *)payload
-                                                                    : lwsn_inbound_reserve(in, &record, size, keep);
-  if (!at) {
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
-    return;
-  }
-  lwsn_unmask(at, payload, size, rx->mask, 0);
-  bool ascii = false;
-  if (rx->opcode == LWSN_OP_TEXT) {
-    lwsn_utf8_reset(&rx->utf8);
-    if (!lwsn_utf8_feed(&rx->utf8, at, size) || !lwsn_utf8_complete(&rx->utf8)) {
-      fail(c, LWSN_CLOSE_INVALID_DATA, "a text message is not valid UTF-8");
-      return;
-    }
-    ascii = rx->utf8.ascii;
-  }
-  push_message(c, &record, rx->opcode, ascii);
-}
-
-static bool assembly_room(lwsn_receive *rx, size_t more) {
-  size_t needed = rx->message_size + more;
-  if (needed <= rx->message_capacity) return true;
-  size_t capacity = rx->message_capacity ? rx->message_capacity : ASSEMBLY_MIN;
-  while (capacity < needed) capacity *= 2;
-  uint8_t *grown = realloc(rx->message_data, capacity);
-  if (!grown) return false;
-  rx->message_data = grown;
-  rx->message_capacity = capacity;
-  return true;
-}
-
-static bool check_text(lwsn_connection *c, const uint8_t *data, size_t size) {
-  if (c->rx.message != LWSN_OP_TEXT || lwsn_utf8_feed(&c->rx.utf8, data, size)) return true;
-  fail(c, LWSN_CLOSE_INVALID_DATA, "a text message is not valid UTF-8");
-  return false;
-}
-
-/* A piece of a message that is being assembled. */
-static void take_piece(lwsn_connection *c, const uint8_t *payload, size_t size) {
-  lwsn_receive *rx = &c->rx;
-  if (size == 0) return; /* nothing may be assembled yet, and NULL + 0 is undefined */
-  if (!assembly_room(rx, size)) {
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
-    return;
-  }
-  uint8_t *at = rx->message_data + rx->message_size;
-  lwsn_unmask(at, payload, size, rx->mask, (unsigned)(rx->phase & 3));
-  rx->message_size += size;
-  check_text(c, at, size);
-}
-
-/* Delivers an unmasked and checked piece. */
-static void push_fragment(lwsn_connection *c, const uint8_t *data, size_t size, bool final) {
-  lwsn_receive *rx = &c->rx;
-  lwsn_record record = record_for(c, LWSN_RECORD_FRAGMENT);
-  lwsn_inbound *in = &c->transport->context->inbound;
-  uint8_t *at = lwsn_inbound_reserve(in, &record, size, c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG);
-  if (!at) {
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
-    return;
-  }
-  if (size > 0) memcpy(at, data, size);
-  rx->streamed += size;
-  if (final && rx->message == LWSN_OP_TEXT && !lwsn_utf8_complete(&rx->utf8)) {
-    fail(c, LWSN_CLOSE_INVALID_DATA, "a text message ends inside a UTF-8 sequence");
-    return;
-  }
-  record.detail = (rx->told_first ? 0 : LWSN_FRAGMENT_FIRST) | (final ? LWSN_FRAGMENT_FINAL : 0) |
-                  (rx->message == LWSN_OP_TEXT ? LWSN_FRAGMENT_TEXT : 0);
-  rx->told_first = true;
-  if (final) c->transport->server->stats.messages_received++;
-  push(c, &record);
-}
-
-/* A piece of a compressed message: inflated as it comes, so that a bomb stops at maxPayload. */
-static bool inflate_piece(lwsn_connection *c, const uint8_t *payload, size_t size, bool final) {
-  lwsn_receive *rx = &c->rx;
-  /* the read buffer is ours, so it is unmasked where it lies */
-  lwsn_unmask((uint8_t *)payload, payload, size, rx->mask, (unsigned)(rx->phase & 3));
-  lwsn_inflated out = {rx->message_data, rx->message_size, rx->message_capacity,
-                       message_limit(c) - (double)rx->streamed};
-  size_t before = out.size;
-  lwsn_inflate_result result = lwsn_inflate_piece(c->deflate, payload, size, final, &out);
-  rx->message_data = out.data;
-  rx->message_size = out.size;
-  rx->message_capacity = out.capacity;
-  if (result == LWSN_INFLATE_OK) return out.size == before || check_text(c, out.data + before, out.size - before);
-  if (result == LWSN_INFLATE_TOO_BIG)
-    fail(c, LWSN_CLOSE_TOO_BIG, "a message is larger than maxPayload");
-  else if (result == LWSN_INFLATE_BAD)
-    fail(c, LWSN_CLOSE_INVALID_DATA, "a compressed message is not a valid deflate stream");
-  else
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
-  return false;
-}
-
-static void stream_inflated(lwsn_connection *c, const uint8_t *payload, size_t size, bool final) {
-  lwsn_receive *rx = &c->rx;
-  if (!inflate_piece(c, payload, size, final)) return;
-  if (rx->message_size > 0 || final) push_fragment(c, rx->message_data, rx->message_size, final);
-  rx->message_size = 0;
-}
-
-/* A piece of a message that is delivered as it comes. */
-static void stream_piece(lwsn_connection *c, const uint8_t *payload, size_t size, bool final) {
-  lwsn_receive *rx = &c->rx;
-  lwsn_unmask((uint8_t *)payload, payload, size, rx->mask, (unsigned)(rx->phase & 3));
-  if (check_text(c, payload, size)) push_fragment(c, payload, size, final);
-}
-
-static void end_message(lwsn_connection *c) {
-  lwsn_receive *rx = &c->rx;
-  uint8_t opcode = rx->message;
-  rx->message = 0;
-  if (!wanted(c) || c->fragments) return;
-  if (opcode == LWSN_OP_TEXT && !lwsn_utf8_complete(&rx->utf8)) {
-    fail(c, LWSN_CLOSE_INVALID_DATA, "a text message ends inside a UTF-8 sequence");
-    return;
-  }
-  lwsn_inbound *in = &c->transport->context->inbound;
-  lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
-  size_t size = rx->message_size;
-  if (rx->opcode == opcode) note_size(rx, size);
-  bool done;
-  if (size > LWSN_LARGE_MAX) {
-    done = lwsn_inbound_adopt(in, &record, rx->message_data, size);
-    if (done) {
-      rx->message_data = NULL;
-      rx->message_capacity = 0;
-    }
-  } else {
-    uint8_t *at = lwsn_inbound_reserve(in, &record, size, keep_for(c, opcode));
-    done = at != NULL;
-    if (at && size > 0) memcpy(at, rx->message_data, size);
-  }
-  lwsn_receive_clear(rx);
-  if (done)
-    push_message(c, &record, opcode, opcode == LWSN_OP_TEXT && rx->utf8.ascii);
-  else
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
-}
 
 /* RFC 6455 7.4 and the IANA registry: what may stand in a close frame. */
 static bool close_code_allowed(unsigned code) {
@@ -244,16 +58,6 @@ static void take_close(lwsn_connection *c, const uint8_t *payload, size_t size) 
   lwsn_connection_peer_closed(c, code, payload + 2, size - 2);
 }
 
-static void take_pong(lwsn_connection *c, const uint8_t *payload, size_t size) {
-  if (!wanted(c) || !c->pongs) return;
-  lwsn_inbound *in = &c->transport->context->inbound;
-  lwsn_record record = record_for(c, LWSN_RECORD_PONG);
-  uint8_t *at = lwsn_inbound_reserve(in, &record, size, LWSN_KEEP_LONG);
-  if (!at) return;
-  memcpy(at, payload, size);
-  push(c, &record);
-}
-
 static void take_control(lwsn_connection *c, const uint8_t *masked, size_t size) {
   uint8_t payload[LWSN_CONTROL_MAX];
   lwsn_unmask(payload, masked, size, c->rx.mask, 0);
@@ -262,7 +66,7 @@ static void take_control(lwsn_connection *c, const uint8_t *masked, size_t size)
   else if (c->rx.opcode == LWSN_OP_PING)
     lwsn_connection_answer_ping(c, payload, size);
   else
-    take_pong(c, payload, size);
+    lwsn_message_pong(c, payload, size);
 }
 
 static bool control_piece(lwsn_connection *c, const uint8_t *payload, size_t size) {
@@ -341,7 +145,7 @@ static bool begin_frame(lwsn_connection *c, const uint8_t *h, size_t size) {
   }
   if (rx->compressed) return true; /* only inflating tells its size */
   double total = (double)length + (double)rx->message_size + (double)rx->streamed;
-  if (total > message_limit(c) && wanted(c)) {
+  if (total > lwsn_message_limit(c) && lwsn_message_wanted(c)) {
     fail(c, LWSN_CLOSE_TOO_BIG, "a message is larger than maxPayload");
     return false;
   }
@@ -376,17 +180,6 @@ static size_t take_header(lwsn_connection *c, const uint8_t *data, size_t size) 
   return used;
 }
 
-static void take_message_piece(lwsn_connection *c, const uint8_t *data, size_t size, bool final) {
-  if (c->rx.compressed && c->fragments)
-    stream_inflated(c, data, size, final);
-  else if (c->rx.compressed)
-    inflate_piece(c, data, size, final);
-  else if (c->fragments)
-    stream_piece(c, data, size, final);
-  else
-    take_piece(c, data, size);
-}
-
 /* The payload there is of the current frame. Returns bytes used. */
 static size_t take_payload(lwsn_connection *c, const uint8_t *data, size_t size) {
   lwsn_receive *rx = &c->rx;
@@ -408,19 +201,19 @@ static size_t take_payload(lwsn_connection *c, const uint8_t *data, size_t size)
   if (whole && starts && rx->fin && !c->fragments && !rx->compressed) {
     rx->frame_left = 0;
     rx->in_payload = false;
-    take_whole(c, data, n);
+    lwsn_message_whole(c, data, n);
     return n;
   }
   if (starts) {
     rx->message = rx->opcode;
     lwsn_utf8_reset(&rx->utf8);
   }
-  if (wanted(c)) take_message_piece(c, data, n, ends && rx->fin);
+  if (lwsn_message_wanted(c)) lwsn_message_piece(c, data, n, ends && rx->fin);
   rx->frame_left -= n;
   rx->phase += n;
   if (!ends || c->failed) return n;
   rx->in_payload = false;
-  if (rx->fin) end_message(c);
+  if (rx->fin) lwsn_message_end(c);
   return n;
 }
 
@@ -474,9 +267,10 @@ void lwsn_receive_input(lwsn_connection *c, const uint8_t *data, size_t size) {
 static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
   lwsn_context *context = c->transport->context;
   uint32_t large = c->rx.large;
-  uint8_t *at = large == 0 || c->transport->tls ? NULL
-                                                : lwsn_inbound_land(&context->inbound, keep_for(c, c->rx.large_opcode),
-                                                                    large + LWSN_FRAME_HEADER_MAX, room);
+  uint8_t *at = large == 0 || c->transport->tls
+                    ? NULL
+                    : lwsn_inbound_land(&context->inbound, lwsn_message_keep(c, c->rx.large_opcode),
+                                        large + LWSN_FRAME_HEADER_MAX, room);
   if (at) return at;
   *room = LWSN_SCRATCH_SIZE;
   return context->scratch;
