@@ -1,9 +1,10 @@
-import { closePayload, isThenable, toBytes, wordsOf } from './arguments.js';
+import { closePayload, toBytes, wordsOf } from './arguments.js';
+import { callClose, callMessage } from './calls.js';
 import type { Crossing } from './crossing.js';
 import { BufferView } from './crossing.js';
 import { type Death, deadUse } from './death.js';
 import { LwsError } from './errors.js';
-import type { Behavior, CloseInfo, FragmentInfo, Host } from './handlers.js';
+import type { Behavior, CloseInfo, Host } from './handlers.js';
 import { connectionId } from './ids.js';
 import { Inbox } from './inbox.js';
 import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from './native.js';
@@ -391,63 +392,7 @@ export class Connection<D = unknown, X = unknown> {
       return;
     }
     if (this.stage !== Stage.OPEN) return;
-    this.callMessage(data);
-  }
-
-  /** @internal */
-  callMessage(data: string | Buffer): void {
-    try {
-      const result = this.behavior.handlers.message!(this as unknown as Connection, data);
-      if (result !== undefined) this.watch(result, 'message');
-    } catch (cause) {
-      this.fail(cause, 'message');
-    }
-  }
-
-  /** @internal */
-  callFragment(data: Buffer, info: FragmentInfo): void {
-    try {
-      const result = this.behavior.handlers.fragment!(this as unknown as Connection, data, info);
-      if (result !== undefined) this.watch(result, 'fragment');
-    } catch (cause) {
-      this.fail(cause, 'fragment');
-    }
-  }
-
-  /** @internal */
-  callPong(data: Buffer): void {
-    try {
-      const result = this.behavior.handlers.pong!(this as unknown as Connection, data);
-      if (result !== undefined) this.watch(result, 'pong');
-    } catch (cause) {
-      this.fail(cause, 'pong');
-    }
-  }
-
-  /** @internal */
-  callWritable(): void {
-    try {
-      const result = this.behavior.handlers.writable!(this as unknown as Connection);
-      if (result !== undefined) this.watch(result, 'writable');
-    } catch (cause) {
-      this.fail(cause, 'writable');
-    }
-  }
-
-  /** @internal */
-  callOpen(): void {
-    const open = this.behavior.handlers.open;
-    if (open === undefined) return;
-    try {
-      const result = open.call(this.behavior.handlers, this as unknown as Connection);
-      if (isThenable(result)) this.ownInbox().holdOpen(result, this.host.openTimeout);
-    } catch (cause) {
-      this.fail(cause, 'open');
-    }
-  }
-
-  private watch(result: unknown, handler: string): void {
-    if (isThenable(result)) result.then(undefined, (cause) => this.fail(cause, handler));
+    callMessage(this as unknown as Connection, data);
   }
 
   /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */
@@ -475,15 +420,7 @@ export class Connection<D = unknown, X = unknown> {
   /** @internal The last event; afterwards nothing of the user's can be reached from here. */
   die(info: CloseInfo): void {
     this.stage = Stage.CLOSING;
-    const close = this.behavior.handlers.close;
-    if (close !== undefined) {
-      try {
-        const result = close.call(this.behavior.handlers, this as unknown as Connection, info);
-        if (result !== undefined) this.watch(result, 'close');
-      } catch (cause) {
-        this.fail(cause, 'close');
-      }
-    }
+    callClose(this as unknown as Connection, info);
     this.invalidate(info);
   }
 

@@ -1,3 +1,4 @@
+import { callFragment, callOpen, callPong, callWritable } from './calls.js';
 import { Connection } from './connection.js';
 import { type Crossing, type FastBuffer, startCrossing } from './crossing.js';
 import {
@@ -86,7 +87,7 @@ function createDispatcher(): Dispatcher {
     const { message, fragment } = connection.behavior.handlers;
     if (message === undefined && fragment === undefined) connection.ownInbox();
     connections[slot] = connection;
-    connection.callOpen();
+    callOpen(connection);
   }
 
   function onOpen(w: number, slot: number, generation: number): void {
@@ -163,14 +164,14 @@ function createDispatcher(): Dispatcher {
       text: (flags & FragmentFlag.TEXT) !== 0,
     };
     if (connection.inbox !== undefined) connection.inbox.fragment(data, info);
-    else if (connection.isOpen) connection.callFragment(data, info);
+    else if (connection.isOpen) callFragment(connection, data, info);
   }
 
   function pong(w: number, connection: Connection): void {
     if (connection.behavior.handlers.pong === undefined || !connection.isOpen) return;
     const data = connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!);
     if (connection.inbox !== undefined) connection.inbox.pong(data);
-    else connection.callPong(data);
+    else callPong(connection, data);
   }
 
   function toConnection(kind: number, w: number, slot: number, connection: Connection): void {
@@ -183,7 +184,7 @@ function createDispatcher(): Dispatcher {
         return;
       case Kind.WRITABLE:
         if (connection.behavior.handlers.writable !== undefined && connection.isOpen)
-          connection.callWritable();
+          callWritable(connection);
         return;
       case Kind.CLOSING:
         connection.closing(records[w + 6] === Closing.OURS);

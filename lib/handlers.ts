@@ -23,7 +23,6 @@ export interface FragmentInfo {
   readonly text: boolean;
 }
 
-// biome-ignore lint/suspicious/noConfusingVoidType: handlers may return nothing or a promise, and authors write `void`
 type Result = void | Promise<void>;
 
 /** What a server or one of its `protocols` does with its connections. All are optional. */

@@ -1,3 +1,4 @@
+import { callFragment, callMessage, callPong } from './calls.js';
 import type { Connection } from './connection.js';
 import { Stage } from './connection.js';
 import { LwsError } from './errors.js';
@@ -98,9 +99,9 @@ export class Inbox {
 
   #call(held: Held): void {
     const c = this.#connection;
-    if (held.kind === 'message') c.callMessage(held.data);
-    else if (held.kind === 'fragment') c.callFragment(held.data, held.info);
-    else if (c.behavior.handlers.pong !== undefined) c.callPong(held.data);
+    if (held.kind === 'message') callMessage(c, held.data);
+    else if (held.kind === 'fragment') callFragment(c, held.data, held.info);
+    else if (c.behavior.handlers.pong !== undefined) callPong(c, held.data);
   }
 
   #read(held: Held & { kind: 'message' }): void {

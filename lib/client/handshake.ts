@@ -64,7 +64,7 @@ function acceptFor(key: string): string {
 }
 
 function hasToken(value: string | null, token: string): boolean {
-  return value !== null && value.split(',').some((part) => part.trim().toLowerCase() === token);
+  return (value ?? '').split(',').some((part) => part.trim().toLowerCase() === token);
 }
 
 /** RFC 6455 4.1, the client's checks of a 101; a sentence saying what is wrong. */

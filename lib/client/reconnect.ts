@@ -1,3 +1,4 @@
+import { wordsOf } from '../arguments.js';
 import { type Check, checkTable, integer, type } from '../checks.js';
 import type { Connection } from '../connection.js';
 import { LwsError } from '../errors.js';
@@ -106,7 +107,9 @@ export function reconnect<D = undefined>(
       if (closed) connection.close();
       return await connection.closed;
     } catch (error) {
-      return error instanceof LwsError ? error : new LwsError('ERR_CONNECT', String(error), { cause: error });
+      return error instanceof LwsError
+        ? error
+        : new LwsError('ERR_CONNECT', wordsOf(error), { cause: error });
     } finally {
       connection = undefined;
     }
