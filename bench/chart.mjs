@@ -1,6 +1,7 @@
-// Draws docs/images/bench-*.svg from a file of results: node bench/chart.mjs [results.json]; without: the newest one.
+// Draws docs/images/bench-*.svg from a file of results: node bench/chart.mjs [results.json]...; without: the newest day's.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { cells } from './cells.mjs';
 import { project } from './runner/prepare.mjs';
 
 const folder = join(project, 'bench', 'results');
@@ -176,18 +177,27 @@ function growth({ cells, versions }) {
   );
 }
 
-const newest = () =>
-  readdirSync(folder)
+/** All files of the newest day: a run may be taken in parts. */
+function newest() {
+  const names = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
-    .sort()
-    .at(-1);
+    .sort();
+  const day = names.at(-1)?.slice(0, 10);
+  return names.filter((name) => name.startsWith(day)).map((name) => join(folder, name));
+}
 
-const file = process.argv[2] ?? (newest() && join(folder, newest()));
-if (!file) {
+const given = process.argv.slice(2);
+const files = given.length > 0 ? given : newest();
+if (files.length === 0) {
   console.error('expected a file of results: npm run bench writes one');
   process.exitCode = 1;
 } else {
-  const result = JSON.parse(readFileSync(file, 'utf8'));
+  const parts = files.map((file) => JSON.parse(readFileSync(file, 'utf8')));
+  const place = ({ name }) => cells.findIndex((cell) => cell.name === name);
+  const result = {
+    versions: Object.assign({}, ...parts.map(({ versions }) => versions)),
+    cells: parts.flatMap((part) => part.cells).sort((a, b) => place(a) - place(b)),
+  };
   for (const [name, draw] of Object.entries({ ratios, growth })) {
     const target = join(project, 'docs', 'images', `bench-${name}.svg`);
     writeFileSync(target, draw(result));
