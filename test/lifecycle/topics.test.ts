@@ -210,11 +210,15 @@ test('100,000 subscriptions and their ends leave nothing behind', async () => {
     await survivors([new WeakRef({})]);
     return process.memoryUsage.rss();
   };
-  for (let i = 0; i < 12; i++) round(); /* until V8's heap has its size */
-  const before = await settledMemory();
-  for (let i = 0; i < 10; i++) round();
-  /* less than the smallest struct for each */
-  expect((await settledMemory()) - before).toBeLessThan(1_000_000 * 24);
+  for (let i = 0; i < 3; i++) round();
+  /* V8's heap grows now and then, a leak with every round: less than the smallest struct for each */
+  let least = Number.POSITIVE_INFINITY;
+  for (let window = 0; window < 6 && least >= 500_000 * 24; window++) {
+    const before = await settledMemory();
+    for (let i = 0; i < 5; i++) round();
+    least = Math.min(least, (await settledMemory()) - before);
+  }
+  expect(least).toBeLessThan(500_000 * 24);
   for (let i = 0; i < 100_000; i++) connection.subscribe(`topic ${i}`);
   client.reset();
   await w.until('close');
