@@ -6,7 +6,7 @@
 // load     options of the load generator (bench/README.md lists them)
 // role     'client': the peer's client is measured, and the load generator is its server; without: its server
 // alone    only our server is measured
-// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix, tls, deflate, busy, threads, watch
+// server   options of the server scripts: mode (echo, broadcast), transient, keep, unix, tls, deflate, busy, threads, topics, watch
 // targets  for libwebsockets, at most: `first` mark and `goal`. For 'cpu' a ratio to ws in the same run, for 'memory' bytes
 // settle   'memory': milliseconds between the last upgrade and the reading
 
@@ -21,13 +21,23 @@ const echo = (name, connections, size, targets, more = {}) => ({
   targets,
 });
 
-const broadcast = (name, connections, senders, targets, size = 20) => ({
+const broadcast = (name, connections, senders, targets, { size = 20, topics = 1 } = {}) => ({
   name: `broadcast-${name}`,
   measure: 'cpu',
   per: 'delivery',
   load: { mode: 'broadcast', connections, senders, size },
-  server: { mode: 'broadcast' },
+  server: { mode: 'broadcast', ...(topics > 1 ? { topics } : {}) },
   targets,
+});
+
+// One connection floods, so many messages in flight; the latency is that of the others, which send now and then.
+const mixed = (name, depth, more = {}) => ({
+  name: `mixed-${name}`,
+  measure: 'cpu',
+  per: 'message',
+  load: { mode: 'mixed', connections: 50, senders: depth > 0 ? 1 : 0, depth: depth || 1, size: Ki, spin: 1 },
+  server: { mode: 'echo', ...more.server },
+  targets: {},
 });
 
 const client = (name, size, targets) => ({
@@ -69,13 +79,18 @@ export const cells = [
   echo('1x20', 1, 20, {}),
   echo('1x20-spin', 1, 20, {}, { load: { spin: 1 } }),
   echo('1x20-spin-busy', 1, 20, {}, { load: { spin: 1 }, server: { busy: true } }),
+  mixed('quiet', 0),
+  mixed('flood64', 64),
+  mixed('flood1024', 1024),
   ...[2, 4].map((threads) => ({
     ...echo(`50x20-threads${threads}`, 50, 20, {}, { server: { threads } }),
     alone: true,
   })),
   broadcast('1000x20-one', 1000, 1, { goal: 0.62 }),
   broadcast('100x20-all', 100, 100, { goal: 0.2 }),
-  broadcast('100x16Ki-one', 100, 1, {}, 16 * Ki),
+  ...[10, 100, 10_000].map((connections) => broadcast(`${connections}x20-one`, connections, 1, {})),
+  ...[10, 100, 1000].map((topics) => broadcast(`100x20-topics${topics}`, 100, 1, {}, { topics })),
+  broadcast('100x16Ki-one', 100, 1, {}, { size: 16 * Ki }),
   echo('50x1Ki-tls', 50, Ki, { goal: 0.6 }, { load: { tls: 1 }, server: { tls: true } }),
   echo('50x16Ki-tls', 50, 16 * Ki, {}, { load: { tls: 1 }, server: { tls: true } }),
   echo('50x1Ki-deflate', 50, Ki, { goal: 0.6 }, deflated),

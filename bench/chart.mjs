@@ -107,6 +107,13 @@ function legend(peers, versions, y) {
 const curves = [
   { title: 'connections, 20 B, one in flight each', cell: /^echo-(\d+)x20$/, at: Number },
   { title: 'bytes of a message, 50 connections', cell: /^echo-50x(\d+(?:Ki|Mi)?)$/, at: bytes },
+  { title: 'subscribers of a topic, 20 B', cell: /^broadcast-(\d+)x20-one$/, at: Number, per: 'delivery' },
+  {
+    title: 'topics of each of 100 subscribers, 20 B',
+    cell: /^broadcast-100x20-(?:topics(\d+)|one)$/,
+    at: (count = '1') => Number(count),
+    per: 'delivery',
+  },
 ];
 
 function bytes(word) {
@@ -132,7 +139,7 @@ const decades = (from, to) => {
   return all;
 };
 
-function plot(lines, title, top) {
+function plot(lines, { title, per = 'message' }, top) {
   const [left, height] = [60, 170];
   const points = Object.values(lines).flat();
   const span = (key) => [Math.min(...points.map((p) => p[key])), Math.max(...points.map((p) => p[key]))];
@@ -143,7 +150,7 @@ function plot(lines, title, top) {
   const x = (value) => left + share(value, x0, x1) * (width - left - 24);
   const y = (value) => top + height - share(value, y0 / 1.2, y1 * 1.2) * height;
   return [
-    text(left, top - 10, `µs of CPU per message by ${title}`),
+    text(left, top - 10, `µs of CPU per ${per} by ${title}`),
     ...decades(y0 / 1.2, y1 * 1.2).flatMap((at) => [
       `<line class="grid" x1="${left}" x2="${width - 24}" y1="${round(y(at))}" y2="${round(y(at))}"/>`,
       text(left - 8, y(at) + 4, String(at), 'soft end'),
@@ -167,12 +174,12 @@ const label = (value) =>
 
 function growth({ cells, versions }) {
   const drawn = curves.map((curve) => ({ curve, lines: series(cells, curve) }));
-  const parts = drawn.flatMap(({ curve, lines }, i) => plot(lines, curve.title, 60 + i * 240));
+  const parts = drawn.flatMap(({ curve, lines }, i) => plot(lines, curve, 60 + i * 240));
   const peers = [...new Set(drawn.flatMap(({ lines }) => Object.keys(lines)))];
   return picture(
     60 + drawn.length * 240,
     'How cost grows',
-    'CPU time per message over the number of connections and over the size of messages, both axes logarithmic.',
+    'CPU time per message over the number of connections, the size of messages, subscribers and topics; all axes logarithmic.',
     [...legend(peers, versions, 18), ...parts],
   );
 }

@@ -198,6 +198,17 @@ const cases = [
   ],
 ];
 
+const mixed = ['--mode=mixed', '--connections=4', '--depth=8', '--pace=0.001'];
+cases.push(
+  ['echoes a flood and what is quiet', {}, '', ...mixed],
+  [
+    'loses a message of a mixed load',
+    { answer: (p, n) => (n === 20 ? undefined : frame(p)) },
+    'changed',
+    ...mixed,
+  ],
+);
+
 async function check(program, [title, server, wanted, ...options]) {
   held = undefined;
   const { port, close } = await serve(server);

@@ -96,4 +96,4 @@ static bool broadcast_message(struct load *load, struct conn *conn) {
   return !load->sending || send_next(load, sender);
 }
 
-const struct work broadcast_work = {broadcast_start, nothing, broadcast_chunk, broadcast_message, nothing, NULL};
+const struct work broadcast_work = {broadcast_start, nothing, broadcast_chunk, broadcast_message, nothing, NULL, NULL};

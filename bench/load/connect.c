@@ -40,4 +40,4 @@ static bool connect_ended(struct load *load, struct conn *conn) {
   return !load->sending || open_one(load, conn);
 }
 
-const struct work connect_work = {connect_start, connect_opened, no_chunk, no_message, nothing, connect_ended};
+const struct work connect_work = {connect_start, connect_opened, no_chunk, no_message, nothing, connect_ended, NULL};

@@ -2,7 +2,7 @@
 
 #include "load.h"
 
-static bool send_next(struct load *load, struct conn *conn, uint64_t count) {
+bool echo_send(struct load *load, struct conn *conn, uint64_t count) {
   uint64_t now = measure_now();
   for (; count; count--) {
     const uint8_t *bytes = payload_of(&load->payload, conn->index, conn->sent);
@@ -15,17 +15,17 @@ static bool send_next(struct load *load, struct conn *conn, uint64_t count) {
 
 static bool echo_start(struct load *load) {
   for (uint32_t i = 0; i < load->options.connections; i++)
-    if (!send_next(load, &load->conns[i], load->options.depth)) return false;
+    if (!echo_send(load, &load->conns[i], load->options.depth)) return false;
   return true;
 }
 
-static bool echo_opened(struct load *load, struct conn *conn) {
+bool echo_opened(struct load *load, struct conn *conn) {
   (void)load;
   (void)conn;
   return true;
 }
 
-static bool echo_chunk(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length) {
+bool echo_chunk(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length) {
   if (conn->received == conn->sent)
     return load_fail(load, "connection %u: a message came that was not sent", conn->index);
   const uint8_t *wanted = payload_of(&load->payload, conn->index, conn->received) + conn->message_at;
@@ -33,19 +33,26 @@ static bool echo_chunk(struct load *load, struct conn *conn, const uint8_t *byte
                                                      (unsigned long long)conn->received);
 }
 
-static bool echo_message(struct load *load, struct conn *conn) {
+bool echo_take(struct load *load, struct conn *conn, uint64_t *took) {
   /* An empty message has no chunk, so the count is checked here too. */
   if (conn->received == conn->sent)
     return load_fail(load, "connection %u: a message came that was not sent", conn->index);
-  histogram_add(&load->times, load->read_at - conn->sent_at[conn->received++ % load->options.depth]);
+  *took = load->read_at - conn->sent_at[conn->received++ % load->options.depth];
   load->verified++;
   load->in_flight--;
   return true;
 }
 
-static bool echo_settled(struct load *load, struct conn *conn) {
-  uint64_t free_places = load->options.depth - (conn->sent - conn->received);
-  return !load->sending || !free_places || send_next(load, conn, free_places);
+static bool echo_message(struct load *load, struct conn *conn) {
+  uint64_t took;
+  if (!echo_take(load, conn, &took)) return false;
+  histogram_add(&load->times, took);
+  return true;
 }
 
-const struct work echo_work = {echo_start, echo_opened, echo_chunk, echo_message, echo_settled, NULL};
+static bool echo_settled(struct load *load, struct conn *conn) {
+  uint64_t free_places = load->options.depth - (conn->sent - conn->received);
+  return !load->sending || !free_places || echo_send(load, conn, free_places);
+}
+
+const struct work echo_work = {echo_start, echo_opened, echo_chunk, echo_message, echo_settled, NULL, NULL};

@@ -35,6 +35,7 @@ struct conn {
   uint64_t began;          /* when connect was called */
   uint64_t sent, received; /* whole messages */
   uint64_t *sent_at;       /* ring of `depth` times */
+  uint64_t due;            /* mixed: when a quiet one sends again; 0: it does not wait */
 };
 
 /* What a mode does with a connection. Each answers false after load_fail. */
@@ -45,6 +46,7 @@ struct work {
   bool (*message)(struct load *load, struct conn *conn);                                    /* its last byte came */
   bool (*settled)(struct load *load, struct conn *conn); /* all that one read brought was handled */
   bool (*ended)(struct load *load, struct conn *conn);   /* closed in order, after our close frame */
+  bool (*tick)(struct load *load, uint64_t now);         /* after each look at the sockets; NULL: nothing to do */
 };
 
 struct load {
@@ -66,6 +68,7 @@ struct load {
   uint8_t *read_buffer;
   uint64_t random;
   struct broadcast *broadcast;
+  struct mixed *mixed;
   char failure[256];
 };
 
@@ -96,9 +99,18 @@ bool listen_event(struct load *load);
 
 uint8_t load_opcode(const struct load *load);
 
-extern const struct work echo_work, broadcast_work, connect_work;
+extern const struct work echo_work, broadcast_work, connect_work, mixed_work;
+
+/* echo.c: parts of the modes whose messages come back to their sender. */
+bool echo_send(struct load *load, struct conn *conn, uint64_t count);
+bool echo_opened(struct load *load, struct conn *conn);
+bool echo_chunk(struct load *load, struct conn *conn, const uint8_t *bytes, size_t length);
+bool echo_take(struct load *load, struct conn *conn, uint64_t *took); /* a whole message came back after so long */
 
 bool broadcast_init(struct load *load);
 void broadcast_free(struct load *load);
+
+bool mixed_init(struct load *load);
+void mixed_free(struct load *load);
 
 #endif

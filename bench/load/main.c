@@ -143,6 +143,7 @@ static bool run_loop(struct run *run) {
       }
     }
     now = measure_now();
+    if (load->sending && load->work->tick && !load->work->tick(load, now)) return false;
   }
   return true;
 }
@@ -162,7 +163,7 @@ static void print_result(struct run *run) {
 }
 
 static bool prepare(struct load *load) {
-  static const struct work *const works[] = {&echo_work, &broadcast_work, &echo_work, &connect_work};
+  static const struct work *const works[] = {&echo_work, &broadcast_work, &echo_work, &connect_work, &mixed_work};
   load->work = works[load->options.mode];
   if (getrandom(&load->random, sizeof load->random, 0) != sizeof load->random)
     return load_fail(load, "getrandom: %s", strerror(errno));
@@ -177,6 +178,7 @@ static bool prepare(struct load *load) {
   if (load->options.deflate && !(load->deflate = deflate_create(load->options.size)))
     return load_fail(load, "out of memory");
   if (load->options.listen && !listen_begin(load)) return false;
+  if (load->options.mode == LOAD_MIXED && !mixed_init(load)) return false;
   return load->options.mode != LOAD_BROADCAST || broadcast_init(load);
 }
 
@@ -192,6 +194,7 @@ static void release(struct load *load) {
   free(load->read_buffer);
   payload_free(&load->payload);
   broadcast_free(load);
+  mixed_free(load);
   if (load->epoll >= 0) close(load->epoll);
 }
 

@@ -10,8 +10,8 @@ struct choice {
   int value;
 };
 
-static const struct choice modes[] = {
-    {"echo", LOAD_ECHO}, {"broadcast", LOAD_BROADCAST}, {"idle", LOAD_IDLE}, {"connect", LOAD_CONNECT}, {0}};
+static const struct choice modes[] = {{"echo", LOAD_ECHO},       {"broadcast", LOAD_BROADCAST}, {"idle", LOAD_IDLE},
+                                      {"connect", LOAD_CONNECT}, {"mixed", LOAD_MIXED},         {0}};
 
 static const struct choice kinds[] = {
     {"binary", PAYLOAD_BINARY}, {"ascii", PAYLOAD_ASCII}, {"utf8", PAYLOAD_UTF8}, {"words", PAYLOAD_WORDS}, {0}};
@@ -70,7 +70,7 @@ static bool parse_one(struct load_options *o, const char *name, const char *valu
     if (!parse_number(name, value, 1, 1024, &number)) return false;
     o->depth = (uint32_t)number;
   } else if (!strcmp(name, "senders")) {
-    if (!parse_number(name, value, 1, 100000, &number)) return false;
+    if (!parse_number(name, value, 0, 100000, &number)) return false;
     o->senders = (uint32_t)number;
   } else if (!strcmp(name, "size")) {
     if (!parse_number(name, value, 0, 16 << 20, &number)) return false;
@@ -79,6 +79,8 @@ static bool parse_one(struct load_options *o, const char *name, const char *valu
     if (!parse_number(name, value, 0, 60, &o->warmup)) return false;
   } else if (!strcmp(name, "seconds")) {
     if (!parse_number(name, value, 0.001, 600, &o->seconds)) return false;
+  } else if (!strcmp(name, "pace")) {
+    if (!parse_number(name, value, 0, 60, &o->pace)) return false;
   } else if (!strcmp(name, "messages")) {
     if (!parse_number(name, value, 0, 1e12, &number)) return false;
     o->messages = (uint64_t)number;
@@ -109,8 +111,13 @@ static bool check_whole(const struct load_options *o) {
     fprintf(stderr, "--listen: only plain echo\n");
     return false;
   }
-  if (o->mode == LOAD_BROADCAST && (o->size < 8 || o->kind != PAYLOAD_BINARY || o->senders > o->connections)) {
-    fprintf(stderr, "broadcast: expected binary payloads of 8 bytes or more and no more senders than connections\n");
+  bool senders = o->senders > 0 && o->senders <= o->connections;
+  if (o->mode == LOAD_BROADCAST && (o->size < 8 || o->kind != PAYLOAD_BINARY || !senders)) {
+    fprintf(stderr, "broadcast: expected binary payloads of 8 bytes or more and 1 to all connections that send\n");
+    return false;
+  }
+  if (o->mode == LOAD_MIXED && o->senders >= o->connections) {
+    fprintf(stderr, "mixed: expected fewer senders than connections\n");
     return false;
   }
   if (o->kind != PAYLOAD_BINARY && o->size % 4) {
@@ -125,8 +132,14 @@ static bool check_whole(const struct load_options *o) {
 }
 
 bool options_parse(struct load_options *options, int count, char **arguments) {
-  *options = (struct load_options){
-      .host = "127.0.0.1", .connections = 1, .depth = 1, .senders = 1, .size = 20, .warmup = 0.2, .seconds = 1};
+  *options = (struct load_options){.host = "127.0.0.1",
+                                   .connections = 1,
+                                   .depth = 1,
+                                   .senders = 1,
+                                   .pace = 0.005,
+                                   .size = 20,
+                                   .warmup = 0.2,
+                                   .seconds = 1};
   char name[32];
   for (int i = 1; i < count; i++) {
     const char *argument = arguments[i];

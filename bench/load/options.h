@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum load_mode { LOAD_ECHO, LOAD_BROADCAST, LOAD_IDLE, LOAD_CONNECT };
+enum load_mode { LOAD_ECHO, LOAD_BROADCAST, LOAD_IDLE, LOAD_CONNECT, LOAD_MIXED };
 
 enum payload_kind { PAYLOAD_BINARY, PAYLOAD_ASCII, PAYLOAD_UTF8, PAYLOAD_WORDS };
 
@@ -19,7 +19,8 @@ struct load_options {
   const char *path; /* unix socket; wins over host and port */
   uint32_t connections;
   uint32_t depth;   /* messages in flight per connection */
-  uint32_t senders; /* broadcast: how many connections send */
+  uint32_t senders; /* broadcast: how many connections send; mixed: how many flood */
+  double pace;      /* mixed: seconds a quiet connection waits before it sends again */
   size_t size;
   enum payload_kind kind;
   double warmup, seconds; /* seconds */

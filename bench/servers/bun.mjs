@@ -1,4 +1,4 @@
-import { announce, keeper, readOptions, readTls } from './common.mjs';
+import { announce, keeper, readOptions, readTls, subscriber } from './common.mjs';
 
 const options = readOptions();
 const keep = options.keep > 0 ? keeper(options.keep) : undefined;
@@ -19,7 +19,7 @@ const server = globalThis.Bun.serve({
     perMessageDeflate: false,
     idleTimeout: 0,
     backpressureLimit: 16 << 20,
-    open: options.mode === 'broadcast' ? (socket) => socket.subscribe('all') : undefined,
+    open: options.mode === 'broadcast' ? subscriber(options.topics) : undefined,
     message: options.mode === 'broadcast' ? broadcast : echo,
   },
 });

@@ -13,6 +13,7 @@ export function readOptions() {
     busy: false,
     watch: false,
     threads: 1,
+    topics: 1,
     deflate: false,
     tls: '',
     modules: '',
@@ -36,6 +37,16 @@ export function readOptions() {
 export function readTls(folder) {
   if (folder === '') return undefined;
   return { key: readFileSync(`${folder}/key.pem`), cert: readFileSync(`${folder}/cert.pem`) };
+}
+
+/** Subscribes a connection to the topic that is published to, and to others of its own where the cell wants more. */
+export function subscriber(topics) {
+  let connections = 0;
+  return (connection) => {
+    const number = connections++;
+    connection.subscribe('all');
+    for (let i = 1; i < topics; i++) connection.subscribe(`${number}/${i}`);
+  };
 }
 
 /** permessage-deflate alike for all who can be told: zlib's defaults, every message, no context kept. */

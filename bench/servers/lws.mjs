@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { createServer } from 'libwebsockets';
-import { announce, keeper, readOptions, readTls, zlib } from './common.mjs';
+import { announce, keeper, readOptions, readTls, subscriber, zlib } from './common.mjs';
 
 const options = readOptions();
 const tls = readTls(options.tls);
@@ -26,7 +26,7 @@ const server = createServer({
   ...(options.transient ? { binaryType: 'transient' } : {}),
   ...(tls ? { tls } : {}),
   ...(options.deflate ? { perMessageDeflate: { ...zlib, threshold: 0 } } : {}),
-  ...(options.mode === 'broadcast' ? { open: (connection) => connection.subscribe('all') } : {}),
+  ...(options.mode === 'broadcast' ? { open: subscriber(options.topics) } : {}),
   ...(options.watch ? { open() {} } : {}),
   message: options.mode === 'broadcast' ? broadcast : keep ? keepAndEcho : echo,
 });

@@ -1,7 +1,7 @@
 // uWebSockets.js from the folder that `--modules` names: it is not on npm.
 
 import { createRequire } from 'node:module';
-import { announce, keeper, readOptions } from './common.mjs';
+import { announce, keeper, readOptions, subscriber } from './common.mjs';
 
 const options = readOptions();
 const require = createRequire(`${options.modules}/`);
@@ -26,7 +26,7 @@ const app = uws.App().ws('/*', {
   idleTimeout: 0,
   maxPayloadLength: 16 << 20,
   maxBackpressure: 16 << 20,
-  open: options.mode === 'broadcast' ? (socket) => socket.subscribe('all') : undefined,
+  open: options.mode === 'broadcast' ? subscriber(options.topics) : undefined,
   message: options.mode === 'broadcast' ? broadcast : keep ? keepAndEcho : echo,
 });
 app.listen('127.0.0.1', 0, (token) => {
