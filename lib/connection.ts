@@ -1,7 +1,6 @@
 import { closePayload, toBytes, wordsOf } from './arguments.js';
 import { callClose, callMessage } from './calls.js';
 import type { Crossing } from './crossing.js';
-import { BufferView } from './crossing.js';
 import { type Death, deadUse } from './death.js';
 import { LwsError } from './errors.js';
 import type { Behavior, CloseInfo, Host } from './handlers.js';
@@ -376,13 +375,6 @@ export class Connection<D = unknown, X = unknown> {
   ownInbox(): Inbox {
     this.inbox ??= new Inbox(this as unknown as Connection);
     return this.inbox;
-  }
-
-  /** @internal A view of bytes that lie in a slab; recovered when the slab was given away meanwhile. */
-  viewOf(slab: number, offset: number, length: number): Buffer {
-    const memory = this.crossing.slab(slab);
-    if (length > 0 && memory.length === 0) return this.crossing.native.recover(slab, offset, length);
-    return new BufferView(memory.buffer as ArrayBuffer, memory.byteOffset + offset, length);
   }
 
   /** @internal */

@@ -31,6 +31,10 @@ export interface Crossing {
   readonly published: Float64Array;
   /** The payload memory of a batch, by slab id. */
   slab(id: number): FastBuffer;
+  /** A view of bytes that lie in a slab; recovered when the slab was given away meanwhile. */
+  view(id: number, offset: number, length: number): Buffer;
+  /** The batch is over: its slabs are nobody's but their readers'. */
+  settle(): void;
   /** Flushes so far; bytes counted in an earlier one have left the ring. */
   flushes(): number;
   /** Appends a record without payload. */
@@ -55,6 +59,10 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
   const size = out.length;
   const slots = shared.queued.byteLength / 16;
   let exiting = false;
+  /* the slab of the last view, and where it lies: these getters cost more than the view itself */
+  let shown = EMPTY;
+  let memory = EMPTY.buffer as ArrayBuffer;
+  let base = EMPTY.byteOffset;
 
   /* process.exit() runs no cleanup hook of the main thread, and no further turn of the loop */
   process.on('exit', () => {
@@ -85,6 +93,21 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     queued: new Float64Array(shared.queued, 0, slots),
     published: new Float64Array(shared.queued, slots * 8, slots),
     slab: (id) => slabs[id] ?? EMPTY,
+    view(id, offset, length) {
+      const slab = slabs[id] ?? EMPTY;
+      if (slab !== shown) {
+        shown = slab;
+        memory = slab.buffer as ArrayBuffer;
+        base = slab.byteOffset;
+      }
+      if (length > 0 && slab.length === 0) return n.recover(id, offset, length);
+      return new BufferView(memory, base + offset, length);
+    },
+    settle() {
+      shown = EMPTY;
+      memory = EMPTY.buffer as ArrayBuffer;
+      base = EMPTY.byteOffset;
+    },
     flushes: () => words[1]!,
     put(kind, slot, generation) {
       head(room(0), kind, slot, generation, 0);

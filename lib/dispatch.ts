@@ -156,7 +156,7 @@ function createDispatcher(): Dispatcher {
   }
 
   function fragment(w: number, connection: Connection): void {
-    const data = connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!);
+    const data = crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!);
     const flags = records[w + 6]!;
     const info = {
       first: (flags & FragmentFlag.FIRST) !== 0,
@@ -169,7 +169,7 @@ function createDispatcher(): Dispatcher {
 
   function pong(w: number, connection: Connection): void {
     if (connection.behavior.handlers.pong === undefined || !connection.isOpen) return;
-    const data = connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!);
+    const data = crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!);
     if (connection.inbox !== undefined) connection.inbox.pong(data);
     else callPong(connection, data);
   }
@@ -237,7 +237,7 @@ function createDispatcher(): Dispatcher {
       if (connection !== undefined && connection.generation === generation) {
         if (kind === Kind.TEXT) text(w, connection);
         else if (kind === Kind.BINARY)
-          connection.deliver(connection.viewOf(records[w + 3]!, records[w + 4]!, records[w + 5]!));
+          connection.deliver(crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!));
         else toConnection(kind, w, slot, connection);
       } else if (kind === Kind.OPEN) onOpen(w, slot, generation);
       else if (kind === Kind.LISTENER)
@@ -245,6 +245,7 @@ function createDispatcher(): Dispatcher {
       else if (kind === Kind.EMPTY) targets.get(serverId(records[w + 7]!, slot))?.emptied();
       else toSink(kind, w, slot, generation);
     }
+    crossing.settle();
   }
 
   return {
