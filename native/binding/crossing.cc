@@ -21,10 +21,13 @@ Napi::Value ShareRegion(Napi::Env env, lwsn_region* region) {
 
 /*
  * V8 starts a scavenge over young backing stores only when it allocates one
- * itself; without this about a hundred slabs circulate instead of forty
- * (reference/performance.md 2).
+ * itself; without this about a hundred slabs circulate instead of forty.
  */
-void InviteScavenge(napi_env env) {
+void InviteScavenge(Environment* environment, size_t exported) {
+  environment->exported_bytes += exported;
+  if (environment->exported_bytes < LWSN_LARGE_SLAB) return;
+  environment->exported_bytes = 0;
+  napi_env env = environment->env;
   void* data;
   napi_value ignored;
   napi_create_arraybuffer(env, 8, &data, &ignored);
@@ -38,7 +41,7 @@ Napi::Value ExportSlab(Environment* environment, lwsn_slab* slab) {
     napi_status status = napi_create_external_buffer(env, slab->size, slab->data, ReleaseSlab, slab, &result);
     if (status == napi_ok) {
       slab->exported = true;
-      if (slab->size >= LWSN_LARGE_SLAB) InviteScavenge(env);
+      InviteScavenge(environment, slab->size);
       return Napi::Value(env, result);
     }
     lwsn_slab_unref(slab);

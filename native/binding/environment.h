@@ -31,6 +31,7 @@ struct Environment {
   Napi::Reference<Napi::Array> slabs;
   std::unique_ptr<Napi::AsyncContext> async_context;
   std::vector<const lwsn_slab*> exported;  // what `slabs` shows at each place
+  size_t exported_bytes = 0;               // since V8 was last invited to collect
   bool copies = false;                     // the runtime forbids external buffers
 };
 

@@ -5,8 +5,9 @@
 
 enum {
   BATCH_BYTES_MAX = 4 * 1024 * 1024, /* payload per batch, after which sockets wait for the next turn */
-  SMALL_KEEP = 64,                   /* idle slabs kept: 4 MiB */
-  LARGE_KEEP = 48,                   /* idle slabs kept: 48 MiB, about what one young-generation cycle holds */
+  SMALL_KEEP = 4 * 1024 * 1024,      /* bytes of idle slabs */
+  LARGE_KEEP = 48 * 1024 * 1024,     /* about what one young-generation cycle holds */
+  OWN_KEEP = 48 * 1024 * 1024,
   LENT_SIZE = 256 * 1024,
   LANDING_MAX = 128 * 1024, /* one read takes at most this much */
   OVERFLOW_MIN = 256,       /* records */
@@ -15,9 +16,10 @@ enum {
 bool lwsn_inbound_init(lwsn_inbound *in) {
   memset(in, 0, sizeof *in);
   in->ring = lwsn_region_create(LWSN_RING_RECORDS * sizeof(lwsn_record));
-  in->small_pool = lwsn_slab_pool_create(LWSN_SMALL_SLAB, SMALL_KEEP);
-  in->large_pool = lwsn_slab_pool_create(LWSN_LARGE_SLAB, LARGE_KEEP);
-  if (in->ring && in->small_pool && in->large_pool) return true;
+  in->small_pool = lwsn_slab_pool_create(SMALL_KEEP);
+  in->large_pool = lwsn_slab_pool_create(LARGE_KEEP);
+  in->own_pool = lwsn_slab_pool_create(OWN_KEEP);
+  if (in->ring && in->small_pool && in->large_pool && in->own_pool) return true;
   lwsn_inbound_free(in);
   return false;
 }
@@ -27,6 +29,7 @@ void lwsn_inbound_free(lwsn_inbound *in) {
     if (in->table[i]) lwsn_slab_unref(in->table[i]);
   lwsn_slab_pool_close(in->small_pool);
   lwsn_slab_pool_close(in->large_pool);
+  lwsn_slab_pool_close(in->own_pool);
   lwsn_region_unref(in->ring);
   free(in->overflow);
   memset(in, 0, sizeof *in);
@@ -60,10 +63,11 @@ static uint8_t *place(lwsn_slab *slab, lwsn_record *record, size_t size) {
   return at;
 }
 
-static lwsn_slab *shared_with_room(lwsn_inbound *in, lwsn_slab **current, lwsn_slab_pool *pool, size_t size) {
-  lwsn_slab *now = *current;
-  if (now && now->size - now->used >= size) return now;
-  lwsn_slab *fresh = lwsn_slab_take(pool);
+static lwsn_slab *shared_with_room(lwsn_inbound *in, bool large, size_t size) {
+  lwsn_slab **current = large ? &in->large : &in->small;
+  if (*current && (*current)->size - (*current)->used >= size) return *current;
+  lwsn_slab *fresh =
+      large ? lwsn_slab_take(in->large_pool, LWSN_LARGE_SLAB) : lwsn_slab_take(in->small_pool, LWSN_SMALL_SLAB);
   if (!fresh) return NULL;
   if (!table_add(in, fresh)) {
     lwsn_slab_unref(fresh);
@@ -104,24 +108,20 @@ uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size
     return nothing;
   }
   if (keep == LWSN_KEEP_LONG && size > LWSN_LARGE_MAX) {
-    uint8_t *own = malloc(size);
-    if (own && !lwsn_inbound_adopt(in, record, own, size)) {
-      free(own);
-      own = NULL;
-    }
-    return own;
+    lwsn_slab *own = lwsn_slab_take(in->own_pool, size);
+    if (!own || lwsn_inbound_adopt(in, record, own)) return own ? own->data : NULL;
+    lwsn_slab_unref(own);
+    return NULL;
   }
-  lwsn_slab *slab = keep == LWSN_KEEP_BATCH  ? lent_with_room(in, size)
-                    : size <= LWSN_SMALL_MAX ? shared_with_room(in, &in->small, in->small_pool, size)
-                                             : shared_with_room(in, &in->large, in->large_pool, size);
+  lwsn_slab *slab =
+      keep == LWSN_KEEP_BATCH ? lent_with_room(in, size) : shared_with_room(in, size > LWSN_SMALL_MAX, size);
   if (!slab) return NULL;
   in->batch_bytes += size;
   return place(slab, record, size);
 }
 
 uint8_t *lwsn_inbound_land(lwsn_inbound *in, lwsn_keep keep, size_t least, size_t *room) {
-  lwsn_slab *slab =
-      keep == LWSN_KEEP_BATCH ? lent_with_room(in, least) : shared_with_room(in, &in->large, in->large_pool, least);
+  lwsn_slab *slab = keep == LWSN_KEEP_BATCH ? lent_with_room(in, least) : shared_with_room(in, true, least);
   if (!slab) return NULL;
   size_t begin = slab->used, end = slab->size;
   if (end - begin > LANDING_MAX) end = begin + LANDING_MAX;
@@ -152,17 +152,13 @@ void lwsn_inbound_landed(lwsn_inbound *in) {
   landing->slab = NULL;
 }
 
-bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, size_t size) {
-  lwsn_slab *slab = lwsn_slab_wrap(buffer, size);
-  if (!slab) return false;
-  if (!table_add(in, slab)) {
-    free(slab);
-    return false;
-  }
+bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, lwsn_slab *slab) {
+  if (!table_add(in, slab)) return false;
+  slab->used = slab->size;
   record->slab = slab->id;
   record->offset = 0;
-  record->length = (uint32_t)size;
-  in->batch_bytes += size;
+  record->length = (uint32_t)slab->size;
+  in->batch_bytes += slab->size;
   return true;
 }
 

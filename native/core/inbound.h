@@ -91,7 +91,7 @@ enum {
   LWSN_SMALL_MAX = 4096,         /* payloads up to this share slabs of LWSN_SMALL_SLAB bytes */
   LWSN_SMALL_SLAB = 64 * 1024,   /* at most this much is pinned by one kept small message */
   LWSN_LARGE_MAX = 128 * 1024,   /* payloads up to this share slabs of LWSN_LARGE_SLAB bytes */
-  LWSN_LARGE_SLAB = 1024 * 1024, /* at most this much is pinned by one kept larger message */
+  LWSN_LARGE_SLAB = 1024 * 1024, /* at most this much is pinned by one kept larger message; above, each has its own */
 };
 
 /**
@@ -124,6 +124,7 @@ typedef struct lwsn_inbound {
   uint32_t promised;          /* last records still to come */
   lwsn_slab_pool *small_pool;
   lwsn_slab_pool *large_pool;
+  lwsn_slab_pool *own_pool;
   lwsn_slab *small;
   lwsn_slab *large;
   lwsn_slab *lent; /* chain of slabs that are written anew each batch */
@@ -156,8 +157,8 @@ bool lwsn_inbound_show(lwsn_inbound *in, lwsn_record *record, const uint8_t *pay
 /** Closes the landing: what was not shown is free again. */
 void lwsn_inbound_landed(lwsn_inbound *in);
 
-/** Hands a malloc'ed buffer over as the record's payload. False: no memory; the buffer stays the caller's. */
-bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, uint8_t *buffer, size_t size);
+/** Makes a slab of its own the record's payload. False: the table is full; the reference stays the caller's. */
+bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, lwsn_slab *slab);
 
 /** Appends a record. False: neither ring space nor memory; nothing was appended, and whoever it is about has to end. */
 bool lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record);

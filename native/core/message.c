@@ -11,7 +11,10 @@
 #include "mask.h"
 #include "server.h"
 
-enum { ASSEMBLY_MIN = 4096 }; /* first allocation of a message that comes in pieces */
+enum {
+  ASSEMBLY_MIN = 4096,            /* first allocation of a message that comes in pieces */
+  EXPECTED_MAX = LWSN_LARGE_SLAB, /* larger ones get memory as they come, not as they are announced */
+};
 
 static void fail(lwsn_connection *c, unsigned code, const char *why) { lwsn_connection_fail(c, code, why); }
 
@@ -73,10 +76,30 @@ void lwsn_message_whole(lwsn_connection *c, const uint8_t *payload, size_t size)
   push_message(c, &record, rx->opcode, ascii);
 }
 
-static bool assembly_room(lwsn_receive *rx, size_t more) {
+/* The size of the message, where its one frame tells it; else 0. */
+static size_t announced(const lwsn_receive *rx) {
+  bool alone = rx->fin && rx->opcode == rx->message && !rx->compressed;
+  return alone && rx->frame_left <= EXPECTED_MAX ? (size_t)(rx->phase + rx->frame_left) : 0;
+}
+
+/* The memory that a large message will be shown in. */
+static bool take_slab(lwsn_connection *c, size_t size) {
+  lwsn_receive *rx = &c->rx;
+  rx->message_slab = lwsn_slab_take(c->transport->context->inbound.own_pool, size);
+  if (!rx->message_slab) return false;
+  free(rx->message_data);
+  rx->message_data = rx->message_slab->data;
+  rx->message_capacity = size;
+  return true;
+}
+
+static bool assembly_room(lwsn_connection *c, size_t more) {
+  lwsn_receive *rx = &c->rx;
   size_t needed = rx->message_size + more;
   if (needed <= rx->message_capacity) return true;
-  size_t capacity = rx->message_capacity ? rx->message_capacity : ASSEMBLY_MIN;
+  size_t size = rx->message_size == 0 ? announced(rx) : 0;
+  if (size > LWSN_LARGE_MAX) return take_slab(c, size);
+  size_t capacity = rx->message_capacity ? rx->message_capacity : size > ASSEMBLY_MIN ? size : ASSEMBLY_MIN;
   while (capacity < needed) capacity *= 2;
   uint8_t *grown = realloc(rx->message_data, capacity);
   if (!grown) return false;
@@ -95,7 +118,7 @@ static bool check_text(lwsn_connection *c, const uint8_t *data, size_t size) {
 static void take_piece(lwsn_connection *c, const uint8_t *payload, size_t size) {
   lwsn_receive *rx = &c->rx;
   if (size == 0) return; /* nothing may be assembled yet, and NULL + 0 is undefined */
-  if (!assembly_room(rx, size)) {
+  if (!assembly_room(c, size)) {
     fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
     return;
   }
@@ -164,10 +187,21 @@ static void stream_piece(lwsn_connection *c, const uint8_t *payload, size_t size
   if (check_text(c, payload, size)) push_fragment(c, payload, size, final);
 }
 
+/* Hands the assembled message over where it lies. */
+static bool give_slab(lwsn_inbound *in, lwsn_record *record, lwsn_receive *rx) {
+  if (!rx->message_slab) rx->message_slab = lwsn_slab_wrap(rx->message_data, rx->message_size);
+  if (!rx->message_slab || !lwsn_inbound_adopt(in, record, rx->message_slab)) return false;
+  rx->message_slab = NULL;
+  rx->message_data = NULL;
+  rx->message_capacity = 0;
+  return true;
+}
+
 void lwsn_message_end(lwsn_connection *c) {
   lwsn_receive *rx = &c->rx;
   uint8_t opcode = rx->message;
   rx->message = 0;
+  if (!lwsn_message_wanted(c)) lwsn_receive_clear(rx);
   if (!lwsn_message_wanted(c) || c->fragments) return;
   if (opcode == LWSN_OP_TEXT && !lwsn_utf8_complete(&rx->utf8)) {
     fail(c, LWSN_CLOSE_INVALID_DATA, "a text message ends inside a UTF-8 sequence");
@@ -179,11 +213,7 @@ void lwsn_message_end(lwsn_connection *c) {
   if (rx->opcode == opcode) note_size(rx, size);
   bool done;
   if (size > LWSN_LARGE_MAX) {
-    done = lwsn_inbound_adopt(in, &record, rx->message_data, size);
-    if (done) {
-      rx->message_data = NULL;
-      rx->message_capacity = 0;
-    }
+    done = give_slab(in, &record, rx);
   } else {
     uint8_t *at = lwsn_inbound_reserve(in, &record, size, lwsn_message_keep(c, opcode));
     done = at != NULL;

@@ -22,8 +22,12 @@ enum {
 };
 
 void lwsn_receive_clear(lwsn_receive *rx) {
-  free(rx->message_data);
+  if (rx->message_slab)
+    lwsn_slab_unref(rx->message_slab);
+  else
+    free(rx->message_data);
   free(rx->control);
+  rx->message_slab = NULL;
   rx->message_data = rx->control = NULL;
   rx->message_size = rx->message_capacity = 0;
 }
@@ -266,10 +270,16 @@ void lwsn_receive_input(lwsn_connection *c, const uint8_t *data, size_t size) {
 /* Where the next read goes: a connection of large messages reads to where they will be shown. */
 static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
   lwsn_context *context = c->transport->context;
-  uint32_t large = c->rx.large;
+  const lwsn_receive *rx = &c->rx;
+  if (rx->message_slab && rx->in_payload && lwsn_message_wanted(c) && !c->transport->tls) {
+    size_t left = rx->message_capacity - rx->message_size;
+    *room = left < LWSN_SCRATCH_SIZE ? left : LWSN_SCRATCH_SIZE;
+    return rx->message_data + rx->message_size;
+  }
+  uint32_t large = rx->large;
   uint8_t *at = large == 0 || c->transport->tls
                     ? NULL
-                    : lwsn_inbound_land(&context->inbound, lwsn_message_keep(c, c->rx.large_opcode),
+                    : lwsn_inbound_land(&context->inbound, lwsn_message_keep(c, rx->large_opcode),
                                         large + LWSN_FRAME_HEADER_MAX, room);
   if (at) return at;
   *room = LWSN_SCRATCH_SIZE;

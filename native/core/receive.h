@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "slab.h"
 #include "utf8.h"
 
 struct lwsn_connection;
@@ -26,10 +27,11 @@ typedef struct lwsn_receive {
   uint64_t phase; /* payload bytes of the frame read so far, for the mask */
   uint64_t frame_left;
   lwsn_utf8 utf8;
-  uint8_t *message_data; /* assembled so far; malloc'ed */
+  uint8_t *message_data; /* assembled so far; malloc'ed, unless it lies in message_slab */
   size_t message_size, message_capacity;
-  uint64_t streamed; /* bytes of the message delivered in pieces */
-  uint8_t *control;  /* payload of a control frame that came in pieces; malloc'ed */
+  lwsn_slab *message_slab; /* where a large message whose size is known is read to */
+  uint64_t streamed;       /* bytes of the message delivered in pieces */
+  uint8_t *control;        /* payload of a control frame that came in pieces; malloc'ed */
   uint8_t control_size;
   uint8_t large_opcode;
   uint32_t large; /* size of the last message, if it was large and came in one frame: the next read makes room for it */

@@ -4,11 +4,11 @@
 
 enum { ALIGNMENT = 64 };
 
-lwsn_slab_pool *lwsn_slab_pool_create(size_t slab_size, size_t keep) {
+lwsn_slab_pool *lwsn_slab_pool_create(size_t keep) {
   lwsn_slab_pool *pool = calloc(1, sizeof *pool);
   if (!pool) return NULL;
-  pool->slab_size = slab_size;
-  pool->free_max = keep;
+  lwsn_list_init(&pool->idle);
+  pool->idle_max = keep;
   pool->refs = 1;
   return pool;
 }
@@ -22,15 +22,24 @@ static void pool_unref(lwsn_slab_pool *pool) {
   if (--pool->refs == 0) free(pool);
 }
 
+static void leave_idle(lwsn_slab *slab) {
+  lwsn_list_remove(&slab->in_free);
+  slab->pool->idle_bytes -= slab->capacity;
+}
+
+/* Frees the oldest idle slabs until `bytes` more may be kept, or none is left. */
+static void make_room(lwsn_slab_pool *pool, size_t bytes) {
+  while (!lwsn_list_empty(&pool->idle) && pool->idle_bytes + bytes > pool->idle_max) {
+    lwsn_slab *oldest = LWSN_CONTAINER(pool->idle.next, lwsn_slab, in_free);
+    leave_idle(oldest);
+    slab_free(oldest);
+  }
+}
+
 void lwsn_slab_pool_close(lwsn_slab_pool *pool) {
   if (!pool) return;
-  while (pool->free_list) {
-    lwsn_slab *slab = pool->free_list;
-    pool->free_list = slab->next;
-    slab_free(slab);
-  }
-  pool->free_count = 0;
-  pool->free_max = 0;
+  pool->idle_max = 0;
+  make_room(pool, 1);
   pool_unref(pool);
 }
 
@@ -38,20 +47,30 @@ static lwsn_slab *slab_create(uint8_t *data, size_t size) {
   lwsn_slab *slab = calloc(1, sizeof *slab);
   if (!slab) return NULL;
   slab->data = data;
-  slab->size = size;
+  slab->size = slab->capacity = size;
+  lwsn_list_init(&slab->in_free);
   slab->refs = 1;
   slab->id = -1;
   return slab;
 }
 
-lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool) {
-  lwsn_slab *slab = pool->free_list;
+/* The latest idle slab that fits: the caches may still hold it. */
+static lwsn_slab *find_idle(lwsn_slab_pool *pool, size_t size) {
+  for (lwsn_node *node = pool->idle.prev; node != &pool->idle; node = node->prev) {
+    lwsn_slab *slab = LWSN_CONTAINER(node, lwsn_slab, in_free);
+    if (slab->capacity >= size && slab->capacity - size <= size / 4) return slab;
+  }
+  return NULL;
+}
+
+lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool, size_t size) {
+  lwsn_slab *slab = find_idle(pool, size);
   if (slab) {
-    pool->free_list = slab->next;
-    pool->free_count--;
+    leave_idle(slab);
   } else {
-    uint8_t *data = aligned_alloc(ALIGNMENT, pool->slab_size);
-    slab = data ? slab_create(data, pool->slab_size) : NULL;
+    size_t capacity = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    uint8_t *data = aligned_alloc(ALIGNMENT, capacity);
+    slab = data ? slab_create(data, capacity) : NULL;
     if (!slab) {
       free(data);
       return NULL;
@@ -59,6 +78,7 @@ lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool) {
     slab->pool = pool;
   }
   pool->refs++;
+  slab->size = size;
   slab->used = 0;
   slab->refs = 1;
   slab->id = -1;
@@ -78,10 +98,10 @@ void lwsn_slab_ref(lwsn_slab *slab) { slab->refs++; }
 void lwsn_slab_unref(lwsn_slab *slab) {
   if (--slab->refs > 0) return;
   lwsn_slab_pool *pool = slab->pool;
-  if (pool && pool->free_count < pool->free_max) {
-    slab->next = pool->free_list;
-    pool->free_list = slab;
-    pool->free_count++;
+  if (pool && slab->capacity <= pool->idle_max) {
+    make_room(pool, slab->capacity);
+    lwsn_list_append(&pool->idle, &slab->in_free);
+    pool->idle_bytes += slab->capacity;
   } else {
     slab_free(slab);
   }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "list.h"
+
 /**
  * Payload memory. A slab is written from front to back and never twice while
  * anyone can see it: one reference is the writer's, one the reader's (the
@@ -12,31 +14,35 @@
  */
 typedef struct lwsn_slab {
   uint8_t *data;
-  size_t size;
+  size_t size;     /* what was asked for */
+  size_t capacity; /* what `data` has room for */
   size_t used;
   struct lwsn_slab_pool *pool;
-  struct lwsn_slab *next; /* in the pool's free list, or the writer's chain */
+  lwsn_node in_free;      /* among the idle slabs of its pool */
+  struct lwsn_slab *next; /* in the writer's chain */
   unsigned refs;
   int32_t id; /* place in the table of slabs a batch refers to; -1: in none */
   bool exported;
 } lwsn_slab;
 
-/** Slabs of one size that wait for their next use. Lives until its owner and all its slabs let go. */
+/**
+ * Idle slabs that wait for their next use, which spares the page faults of fresh
+ * memory. Lives until its owner and all its slabs let go.
+ */
 typedef struct lwsn_slab_pool {
-  size_t slab_size;
-  lwsn_slab *free_list;
-  size_t free_count;
-  size_t free_max;
+  lwsn_node idle; /* oldest first */
+  size_t idle_bytes;
+  size_t idle_max;
   unsigned refs;
 } lwsn_slab_pool;
 
-/** A pool that keeps at most `keep` idle slabs of `slab_size` bytes; NULL without memory. */
-lwsn_slab_pool *lwsn_slab_pool_create(size_t slab_size, size_t keep);
+/** A pool that keeps at most `keep` bytes of idle slabs, the latest; NULL without memory. */
+lwsn_slab_pool *lwsn_slab_pool_create(size_t keep);
 /** The owner lets go: idle slabs are freed now, the others when they come back. NULL is allowed. */
 void lwsn_slab_pool_close(lwsn_slab_pool *pool);
 
-/** A slab with one reference and undefined content, or NULL. */
-lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool);
+/** A slab of `size` bytes, of which a quarter more may be behind it, with one reference and undefined content; or NULL. */
+lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool, size_t size);
 /** Makes a slab of memory that came from malloc and belongs to the slab from now on; NULL leaves it with the caller. */
 lwsn_slab *lwsn_slab_wrap(uint8_t *data, size_t size);
 void lwsn_slab_ref(lwsn_slab *slab);

@@ -1,4 +1,6 @@
 /* The closing handshake from both sides: what goes over the wire, and what CLOSED says of it. */
+#include <stdlib.h>
+
 #include "check.h"
 #include "clock.h"
 #include "out.h"
@@ -178,6 +180,26 @@ static void messages_of_the_peer_are_read_over_behind_our_close_frame(void) {
   expect_closed(1000, "done", true);
   CHECK_INT(world_told(&w, LWSN_RECORD_TEXT) + world_told(&w, LWSN_RECORD_PONG), 0);
   end();
+}
+
+static void a_large_message_may_be_under_way_when_we_close(void) {
+  enum { SIZE = 1024 * 1024, HALF = SIZE / 2, NEXT = 200 * 1024 };
+  uint8_t *bytes = malloc(SIZE + WIRE_HEADER_MAX), *content = calloc(1, SIZE);
+  begin();
+  size_t n = wire_frame(bytes, WIRE_BINARY, content, SIZE);
+  CHECK(peer_drip(p, bytes, HALF, HALF));
+  out_close(&w, handle, 4001, "enough");
+  expect_close_frame(4001, "enough");
+  peer_send(p, bytes + HALF, n - HALF);
+  for (size_t size = NEXT; size <= SIZE; size += NEXT) wire_send(p, WIRE_BINARY, content, size);
+  wire_close(p, 4001, "enough");
+  CHECK_SOON(&w, p->ended);
+  peer_close(p);
+  expect_closed(4001, "enough", true);
+  CHECK_INT(world_told(&w, LWSN_RECORD_BINARY), 0);
+  end();
+  free(bytes);
+  free(content);
 }
 
 static void messages_before_the_close_frame_of_the_peer_are_told_and_those_behind_it_are_not(void) {
@@ -368,6 +390,7 @@ int main(void) {
   only_the_first_close_counts();
   nothing_is_sent_behind_our_close_frame();
   messages_of_the_peer_are_read_over_behind_our_close_frame();
+  a_large_message_may_be_under_way_when_we_close();
   messages_before_the_close_frame_of_the_peer_are_told_and_those_behind_it_are_not();
   a_close_behind_queued_output_leaves_all_of_it_to_arrive_first();
   a_close_of_the_peer_leaves_queued_output_to_arrive_first();
