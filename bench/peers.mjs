@@ -53,7 +53,7 @@ export const peers = [
     runtime: 'node',
     script: 'uws.mjs',
     from: 'UWS_PATH',
-    lacks: ['unix', 'tls', 'deflate'],
+    lacks: ['unix', 'deflate'],
   },
   {
     name: 'floor',

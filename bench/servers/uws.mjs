@@ -22,7 +22,9 @@ const broadcast = (_socket, data, isBinary) => {
   app.publish('all', data, isBinary);
 };
 
-const app = uws.App().ws('/*', {
+// It reads key and certificate itself.
+const secure = { key_file_name: `${options.tls}/key.pem`, cert_file_name: `${options.tls}/cert.pem` };
+const app = (options.tls ? uws.SSLApp(secure) : uws.App()).ws('/*', {
   idleTimeout: 0,
   maxPayloadLength: 16 << 20,
   maxBackpressure: 16 << 20,

@@ -1,32 +1,14 @@
 import { once } from 'node:events';
-import { get } from 'node:http';
-import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import type { Connection } from '../../lib/index.js';
-import { connect as connectClient, LwsError } from '../../lib/index.js';
-import { MemoryStore, type ServeOptions, type Session, type SessionStore } from '../../lib/sessions/index.js';
+import { MemoryStore, type ServeOptions, type Session } from '../../lib/sessions/index.js';
 import { live } from './helpers/live.js';
 import { sleep, until } from './helpers/managers.js';
 
 const nameOf = (request: { query: URLSearchParams }) => ({
   data: { name: request.query.get('name') ?? 'anon' },
 });
-
-/** A store whose `create` waits until it is let go. */
-function slowStore(): { store: SessionStore; release: () => void } {
-  const store = new MemoryStore();
-  let release: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const create = store.create.bind(store);
-  store.create = async (session, limit) => {
-    await gate;
-    return create(session, limit);
-  };
-  return { store, release };
-}
 
 describe('a server with sessions', () => {
   test('[N1] what is bound to the connection, and its session, are the same in every event', async () => {
@@ -120,119 +102,6 @@ describe('a server with sessions', () => {
     expect(seen).toEqual(['transport', 'replaced right after the upgrade', 'updated', 'extension', true]);
   });
 
-  test('[N6] open, messages and close of one connection never overlap or change order, also when they are async', async () => {
-    const story: string[] = [];
-    const { join } = await live({
-      async open() {
-        story.push('open');
-        await sleep(30);
-        story.push('opened');
-      },
-      message: (_c, data) => void story.push(String(data)),
-      close: () => void story.push('close'),
-    });
-    const { socket } = await join();
-    for (const text of ['1', '2', '3']) socket.send(text);
-    socket.close();
-    await until('closed', () => story.includes('close'));
-    expect(story).toEqual(['open', 'opened', '1', '2', '3', 'close']);
-  });
-
-  test('[N7] [D-N4] [D-N5] messages that come before the session is loaded wait for it, and never see none', async () => {
-    const { store, release } = slowStore();
-    const seen: unknown[] = [];
-    const { join } = await live(
-      {
-        identify: () => ({ attributes: { ready: true } }),
-        message: (_c, data, s) => void seen.push(data, s.attributes.ready),
-      },
-      { store },
-    );
-    const { socket } = await join();
-    socket.send('early');
-    await sleep(50);
-    expect(seen).toEqual([]);
-    release();
-    await until('delivered', () => seen.length === 2);
-    expect(seen).toEqual(['early', true]);
-  });
-
-  test('[D-N3] an open handler that uses its session cannot dead-lock with the messages that wait for it', async () => {
-    const seen: unknown[] = [];
-    const { join } = await live({
-      async open(c, s) {
-        await s.update(() => ({ step: 1 }));
-        await s.regenerate({ userId: 'ann' });
-        c.send('opened');
-      },
-      message: (_c, data, s) => void seen.push(data, s.attributes.step, s.userId),
-    });
-    const { socket } = await join();
-    socket.send('early');
-    await until('delivered', () => seen.length === 3);
-    expect(seen).toEqual(['early', 1, 'ann']);
-  });
-
-  test('[D-S3] once a session has ended no message of its connection is delivered any more', async () => {
-    const seen: string[] = [];
-    const { join } = await live({
-      message(_c, data, s) {
-        seen.push(String(data));
-        void s.end();
-      },
-    });
-    const client = await join();
-    client.socket.send('first');
-    await until('first', () => seen.length === 1);
-    await client.closed;
-    const another = await join();
-    for (let n = 0; n < 5; n++) another.socket.send('x');
-    expect((await another.closed).code).toBe(1008);
-    const after = seen.length;
-    await sleep(30);
-    expect(seen.length).toBe(after);
-  });
-
-  test('[N8] the wait for the session is bounded: after handshakeTimeout the connection closes with 1011', async () => {
-    const { store, release } = slowStore();
-    const closes: unknown[] = [];
-    const { join, sessions, errors } = await live(
-      { handshakeTimeout: 200, close: (_c, _info, s) => void closes.push(s) },
-      { store },
-    );
-    const client = await join();
-    expect((await client.closed).code).toBe(1011);
-    await until('told', () => closes.length === 1);
-    expect([closes, errors.map(({ code }) => code)]).toEqual([[undefined], ['ERR_HANDLER']]);
-    release();
-    await until(
-      'the late session is detached',
-      async () => (await sessions.store.list()).records.length === 1,
-    );
-    await until('detached', async () => (await sessions.store.list()).records[0]?.status === 'detached');
-    expect(sessions.stats()).toMatchObject({ connections: 0, attached: 0 });
-  });
-
-  test('[N9] [N10] [D-N7] a client that leaves while its session is loaded: close comes once and last, never to a waiter that stays', async () => {
-    const { store, release } = slowStore();
-    const opened: unknown[] = [];
-    const closes: unknown[] = [];
-    const { join, sessions } = await live(
-      { open: (_c, s) => void opened.push(s), close: (_c, _info, s) => void closes.push(s, opened.length) },
-      { store },
-    );
-    const { socket } = await join();
-    socket.terminate();
-    await sleep(50);
-    release();
-    await until('closed', () => closes.length > 0);
-    await sleep(30);
-    // Whether the server noticed it before the session came or after: the session that open saw, or a definite none.
-    expect(closes).toEqual([opened[0], opened.length]);
-    await until('detached', async () => (await sessions.store.list()).records[0]?.status !== 'active');
-    expect(sessions.stats()).toMatchObject({ connections: 0, attached: 0 });
-  });
-
   test('[M1] [M2] the registry has a connection before its first event, and not any more after its close', async () => {
     const seen: unknown[] = [];
     let id = '';
@@ -314,64 +183,6 @@ describe('a server with sessions', () => {
     expect(sessions.stats()).toMatchObject({ connections: 0, created: 0 });
   });
 
-  test('[D-M7] [S4] however a connection ends, it is told once and its session is detached once', async () => {
-    const closes: string[] = [];
-    const { join, sessions } = await live({
-      identify: () => ({ userId: 'ann' }),
-      close: (_c, { code }) => void closes.push(String(code)),
-    });
-    let detached = 0;
-    sessions.on('detach', () => detached++);
-    const [left, ended, kicked] = [await join(), await join(), await join()];
-    await until('attached', () => sessions.stats().attached === 3);
-    left.socket.terminate();
-    await until('first', () => closes.length === 1);
-    const [, second] = await sessions.byUser('ann');
-    await second?.end();
-    expect(await ended.closed).toEqual({ code: 1008, reason: 'session ended' });
-    await sessions.close({ user: 'ann' }, 4000, 'kicked');
-    expect(await kicked.closed).toEqual({ code: 4000, reason: 'kicked' });
-    await until('all told', () => closes.length === 3);
-    await sleep(30);
-    expect([closes.length, detached, sessions.stats().connections]).toEqual([3, 3, 0]);
-  });
-
-  test.each([
-    ['too many sessions', { maxPerUser: 1 }, { userId: 'ann' }, 4429, 'too many sessions'],
-    ['an ended login', {}, { loginId: 'ended' }, 1008, 'login ended'],
-  ])('%s closes a new connection at once', async (_, options, request, code, reason) => {
-    const opened: unknown[] = [];
-    const { join, sessions } = await live(
-      { identify: () => request, open: (_c, s) => void opened.push(s) },
-      options,
-    );
-    await sessions.endLogin('ended');
-    await sessions.create({ userId: 'ann' });
-    const client = await join();
-    expect(await client.closed).toEqual({ code, reason });
-    expect(opened).toEqual([]);
-  });
-
-  test('a store that fails closes a new connection with 1013 and tells the error event', async () => {
-    const store = new MemoryStore();
-    store.create = async () => {
-      throw new LwsError('ERR_STORE', 'down');
-    };
-    const { join, errors } = await live({}, { store });
-    expect(await (await join()).closed).toEqual({ code: 1013, reason: 'sessions are not available' });
-    expect(errors.map(({ code, message }) => `${code} ${message}`)).toEqual(['ERR_STORE down']);
-  });
-
-  test('identify that throws is a failing handler: 1011 and the error handler', async () => {
-    const { join, errors } = await live({
-      identify() {
-        throw new Error('mine');
-      },
-    });
-    expect((await (await join()).closed).code).toBe(1011);
-    expect(errors).toMatchObject([{ code: 'ERR_HANDLER', cause: { message: 'mine' } }]);
-  });
-
   test('a reload continues the session: the id comes back in a cookie that the handshake set', async () => {
     const greetings: string[] = [];
     const store = new MemoryStore();
@@ -425,69 +236,6 @@ describe('a server with sessions', () => {
     expect(second.socket.readyState).toBe(WebSocket.OPEN);
   });
 
-  test('[S2] [K1] messages and pongs are activity; a client that answers nothing expires with 4440', async () => {
-    const { join, sessions } = await live(
-      { pingInterval: 100, idleTimeout: 0, message: () => undefined },
-      { ttl: 800, sweepInterval: 50 },
-    );
-    const [talks, pongs, mute] = [await join(), await join(), await join()];
-    // The library of the client would answer pings by itself.
-    mute.socket.pause();
-    const talk = setInterval(() => talks.socket.send('x'), 100);
-    await sleep(1700);
-    clearInterval(talk);
-    expect([talks.socket.readyState, pongs.socket.readyState]).toEqual([WebSocket.OPEN, WebSocket.OPEN]);
-    expect(sessions.stats()).toMatchObject({ attached: 2, expired: 1 });
-    mute.socket.resume();
-    expect((await mute.closed).code).toBe(4440);
-  });
-
-  test('[K2] [D-K1] a peer that vanished is closed in bounded time and its session detached', async () => {
-    const closes: number[] = [];
-    const { join, sessions } = await live({
-      pingInterval: 100,
-      idleTimeout: 400,
-      close: (_c, { code }) => void closes.push(code),
-    });
-    const { socket } = await join();
-    socket.pause();
-    await until('closed', () => closes.length === 1);
-    expect(closes).toEqual([1006]);
-    await until('detached', async () => (await sessions.store.list()).records[0]?.status === 'detached');
-  });
-
-  test('what a close handler still changes is stored before the session is detached', async () => {
-    const { join, sessions } = await live({
-      identify: () => ({ userId: 'ann' }),
-      async close(_c, { code }, s) {
-        await sleep(20);
-        await s?.update(() => ({ left: code }));
-      },
-    });
-    (await join()).socket.close(4321);
-    await until('detached', async () => (await sessions.byUser('ann'))[0]?.status === 'detached');
-    expect((await sessions.byUser('ann'))[0]?.attributes).toEqual({ left: 4321 });
-  });
-
-  test('stop waits until the store knows of everybody who left, their close handlers included', async () => {
-    const { join, sessions, server } = await live({
-      identify: () => ({ userId: 'ann' }),
-      async close(_c, _info, s) {
-        await sleep(100);
-        await s?.update(() => ({ saved: true }));
-      },
-    });
-    await Promise.all([join(), join()]);
-    await until('attached', () => sessions.stats().attached === 2);
-    await server.close({ timeout: 1000 });
-    await sessions.stop();
-    const records = await sessions.store.byUser('ann');
-    expect(records.map(({ status, version }) => [status, version])).toEqual([
-      ['detached', 1],
-      ['detached', 1],
-    ]);
-  });
-
   test('protocols have their own handlers; without handlers of its own the server still refuses other names', async () => {
     const { join, url } = await live({
       protocols: {
@@ -506,69 +254,6 @@ describe('a server with sessions', () => {
     response.destroy();
   });
 
-  test('a connection without message handler is read as a loop, with its session', async () => {
-    const seen: unknown[] = [];
-    const { join } = await live({
-      async open(c, s) {
-        void (async () => {
-          for await (const data of c) seen.push(data, s.status);
-        })();
-      },
-    });
-    const { socket } = await join();
-    socket.send('a');
-    socket.send('b');
-    await until('both', () => seen.length === 4);
-    expect(seen).toEqual(['a', 'active', 'b', 'active']);
-  });
-
-  test('with pongsAreActivity off a client that only answers pings expires', async () => {
-    const { join } = await live(
-      { pingInterval: 100, message: () => undefined },
-      { ttl: 700, sweepInterval: 20, pongsAreActivity: false },
-    );
-    expect((await (await join()).closed).code).toBe(4440);
-  });
-
-  test('[S2] what a loop reads is activity as well', async () => {
-    const { join, sessions } = await live(
-      {
-        pingInterval: 0,
-        async open(c) {
-          for await (const _data of c);
-        },
-      },
-      { ttl: 700, sweepInterval: 20 },
-    );
-    const { socket, closed } = await join();
-    for (let n = 0; n < 14; n++) {
-      socket.send('x');
-      await sleep(100);
-    }
-    expect(sessions.stats()).toMatchObject({ attached: 1, expired: 0 });
-    expect((await closed).code).toBe(4440);
-  });
-
-  test('an open handler may itself be the loop that reads the connection', async () => {
-    const seen: unknown[] = [];
-    const { join, errors } = await live({
-      handshakeTimeout: 300,
-      async open(c, s) {
-        for await (const data of c) seen.push(data, s.status);
-        seen.push('end');
-      },
-    });
-    const { socket } = await join();
-    socket.send('a');
-    await until('first', () => seen.length === 2);
-    await sleep(400);
-    socket.send('b');
-    await until('second', () => seen.length === 4);
-    socket.close();
-    await until('end', () => seen.length === 5);
-    expect([seen, errors]).toEqual([['a', 'active', 'b', 'active', 'end'], []]);
-  });
-
   test('[D-M6] [M9] stats count what is there and what happened', async () => {
     const { join, sessions } = await live({ identify: () => ({ userId: 'ann', loginId: 'l1' }) });
     await join();
@@ -578,121 +263,5 @@ describe('a server with sessions', () => {
     socket.close();
     await until('one left', () => sessions.stats().connections === 1);
     expect(sessions.stats()).toMatchObject({ attached: 1, users: 1, detached: 1 });
-  });
-});
-
-describe('values with the life of the layers below', () => {
-  test('[L1] [L2] [L3] memory is zeroed, the same in every event, and gone after close', async () => {
-    const seen: ArrayBuffer[] = [];
-    const sizes: number[] = [];
-    const { join } = await live({
-      memory: 32,
-      open(c) {
-        seen.push(c.memory);
-        sizes.push(c.memory.byteLength, Math.max(...new Uint8Array(c.memory)));
-        new Uint8Array(c.memory)[0] = 7;
-      },
-      message: (c) => void seen.push(c.memory),
-      close(c) {
-        seen.push(c.memory);
-        sizes.push(c.memory.byteLength, new Uint8Array(c.memory)[0] ?? -1);
-      },
-    });
-    const { socket } = await join();
-    socket.send('x');
-    socket.close();
-    await until('closed', () => seen.length === 3);
-    await until('detached', () => seen[0]?.byteLength === 0);
-    expect(new Set(seen).size).toBe(1);
-    expect(sizes).toEqual([32, 0, 32, 7]);
-  });
-
-  test('[D-L3] memory that its user moved elsewhere is safe: close leaves the moved bytes alone', async () => {
-    const moved: Uint8Array[] = [];
-    const { join, server } = await live({
-      memory: 8,
-      message(c) {
-        new Uint8Array(c.memory).fill(7);
-        moved.push(new Uint8Array(structuredClone(c.memory, { transfer: [c.memory] })));
-      },
-    });
-    const { socket, closed } = await join();
-    socket.send('x');
-    await until('moved', () => moved.length === 1);
-    socket.close();
-    await closed;
-    for (let n = 0; n < 20; n++) (await join()).socket.terminate();
-    await until('gone', () => server.connections.size === 0);
-    expect([...(moved[0] ?? [])]).toEqual(new Array(8).fill(7));
-  });
-
-  test('[L10] a client either fails to connect or opens and closes, never both', async () => {
-    const story: string[] = [];
-    const { url, server } = await live({});
-    const handlers = { open: () => void story.push('open'), close: () => void story.push('close') };
-    const connection = await connectClient(url, handlers);
-    connection.close();
-    await connection.closed;
-    expect(story).toEqual(['open', 'close']);
-    await server.close({ timeout: 0 });
-    await expect(connectClient(url, handlers)).rejects.toThrow(LwsError);
-    expect(story).toEqual(['open', 'close']);
-  });
-
-  test('[L4] [L3] after close nothing of ours keeps the connection or its data alive', async () => {
-    const refs: WeakRef<object>[] = [];
-    const { join, sessions } = await live<{ big: number[] }, unknown>({
-      upgrade: () => ({ data: { big: new Array(1000).fill(0) } }),
-      open: (c, s) => void refs.push(new WeakRef(c), new WeakRef(c.data), new WeakRef(s)),
-    });
-    for (let n = 0; n < 10; n++) {
-      const { socket, closed } = await join();
-      await until('open', () => refs.length === 3 * (n + 1));
-      socket.close();
-      await closed;
-    }
-    await until('gone', () => sessions.stats().connections === 0);
-    await until('collected', async () => {
-      await sleep(20);
-      globalThis.gc?.();
-      return refs.every((ref) => ref.deref() === undefined);
-    });
-    expect(refs).toHaveLength(30);
-  });
-
-  test('[L6] transport data survives keep-alive requests and the upgrade on the same connection', async () => {
-    const seen: unknown[] = [];
-    const { port } = await live<unknown, { requests: number }>({
-      request(request) {
-        request.transport.data = { requests: (request.transport.data?.requests ?? 0) + 1 };
-        return new Response(`${request.transport.data.requests}`);
-      },
-      open: (c, s) => void seen.push(c.transport.data.requests, s.status),
-    });
-    const socket = connect(port, '127.0.0.1');
-    const plain = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-    const upgrade =
-      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
-    let received = '';
-    socket.on('data', (data) => {
-      received += data;
-    });
-    socket.write(plain);
-    await until('first answer', () => received.endsWith('1'));
-    socket.write(plain);
-    await until('second answer', () => received.endsWith('2'));
-    socket.write(upgrade);
-    await until('open', () => seen.length === 2);
-    socket.destroy();
-    expect(seen).toEqual([2, 'active']);
-  });
-
-  test('plain HTTP beside sessions is left alone', async () => {
-    const { port } = await live({ request: () => new Response('hello') });
-    const [response] = await once(get({ port, host: '127.0.0.1' }), 'response');
-    let body = '';
-    for await (const part of response) body += part;
-    expect(body).toBe('hello');
   });
 });
