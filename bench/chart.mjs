@@ -14,6 +14,7 @@ const colours = {
   deno: 'cool',
   uws: 'deep',
   wsn: 'dim',
+  node: 'dim',
 };
 
 const style = `<style>

@@ -3,7 +3,7 @@
 // name         the word for --peers
 // title        as the report writes it
 // runtime      what runs the script: node, bun, deno; none for a C program
-// script       in servers/
+// script       in servers/; without: it is none
 // client       in clients/, for cells that measure a client; without: it is none
 // packages     what it needs from the npm registry; taken from the project where it has them, else fetched
 // from         environment variable that names the folder of a peer which is not on npm
@@ -54,6 +54,13 @@ export const peers = [
     script: 'uws.mjs',
     from: 'UWS_PATH',
     lacks: ['unix', 'deflate'],
+  },
+  {
+    name: 'node',
+    title: "Node's built-in client",
+    runtime: 'node',
+    client: 'web.mjs',
+    environment: { NODE_OPTIONS: '--experimental-websocket' }, // for Node 20
   },
   {
     name: 'floor',

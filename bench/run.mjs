@@ -17,12 +17,9 @@ async function preparePeers(options) {
   for (const peer of options.peers) {
     const prepared = await preparePeer(peer);
     // A server that does not start shall be known before an hour is measured.
-    prepared.version = await withServer(
-      prepared,
-      { mode: 'echo' },
-      options.cores.server,
-      ({ version }) => version,
-    );
+    prepared.version = peer.script
+      ? await withServer(prepared, { mode: 'echo' }, options.cores.server, ({ version }) => version)
+      : process.versions.node;
     ready.push(prepared);
   }
   return ready;
@@ -47,7 +44,7 @@ async function measureCell(context, cell, peers, rounds) {
   const able = peers.filter(
     (peer) =>
       (!cell.alone || peer.name === 'lws') &&
-      (cell.role !== 'client' || peer.client) &&
+      (cell.role === 'client' ? peer.client : peer.script) &&
       !peer.lacks?.some((option) => option in cell.server),
   );
   const samples = Object.fromEntries(able.map((peer) => [peer.name, []]));
