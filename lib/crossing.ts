@@ -94,13 +94,14 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     published: new Float64Array(shared.queued, slots * 8, slots),
     slab: (id) => slabs[id] ?? EMPTY,
     view(id, offset, length) {
+      if (length === 0) return Buffer.alloc(0); /* memory of its own: its reader may give it away */
       const slab = slabs[id] ?? EMPTY;
       if (slab !== shown) {
         shown = slab;
         memory = slab.buffer as ArrayBuffer;
         base = slab.byteOffset;
       }
-      if (length > 0 && slab.length === 0) return n.recover(id, offset, length);
+      if (slab.length === 0) return n.recover(id, offset, length);
       return new BufferView(memory, base + offset, length);
     },
     settle() {

@@ -85,7 +85,7 @@ void lwsn_connection_closed(lwsn_connection *c) {
   }
   c->state = LWSN_CONNECTION_DEAD;
   lwsn_topics_leave_all(&t->server->topics, t);
-  lwsn_receive_clear(&c->rx);
+  lwsn_receive_clear(c);
   free(c->reason);
   free(c->pong);
   lwsn_deflate_free(c->deflate);
@@ -132,7 +132,7 @@ void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
   if (c->failed || c->state == LWSN_CONNECTION_DEAD) return;
   c->failed = true;
   c->why = why;
-  lwsn_receive_clear(&c->rx);
+  lwsn_receive_clear(c);
   lwsn_transport *t = c->transport;
   if (!c->close_sent) {
     if (!tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_PEER)) return;

@@ -131,9 +131,10 @@ typedef struct lwsn_inbound {
   lwsn_slab *lent_current;
   lwsn_landing landing;
   lwsn_slab *table[LWSN_SLABS_MAX];
-  uint32_t table_used; /* entries up to here may be taken */
-  size_t batch_bytes;  /* payload bytes since the last batch */
-  bool delivering;     /* the ring is being read: what happens meanwhile goes to the overflow */
+  uint32_t table_used;   /* entries up to here may be taken */
+  size_t batch_bytes;    /* payload bytes since the last batch */
+  size_t expected_bytes; /* slabs of messages that are being read */
+  bool delivering;       /* the ring is being read: what happens meanwhile goes to the overflow */
 } lwsn_inbound;
 
 bool lwsn_inbound_init(lwsn_inbound *in);

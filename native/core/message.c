@@ -12,8 +12,10 @@
 #include "server.h"
 
 enum {
-  ASSEMBLY_MIN = 4096,            /* first allocation of a message that comes in pieces */
-  EXPECTED_MAX = LWSN_LARGE_SLAB, /* larger ones get memory as they come, not as they are announced */
+  ASSEMBLY_MIN = 4096,                   /* first allocation of a message that comes in pieces */
+  EXPECTED_MAX = LWSN_LARGE_SLAB,        /* larger ones get memory as they come, not as they are announced */
+  EXPECTED_BYTES_MAX = 64 * 1024 * 1024, /* of one environment: what is behind gets memory as it comes, too */
+  BELIEVED = 16, /* an announcement counts when such a part of it has come: pool memory is resident, unlike fresh one */
 };
 
 static void fail(lwsn_connection *c, unsigned code, const char *why) { lwsn_connection_fail(c, code, why); }
@@ -76,30 +78,50 @@ void lwsn_message_whole(lwsn_connection *c, const uint8_t *payload, size_t size)
   push_message(c, &record, rx->opcode, ascii);
 }
 
-/* The size of the message, where its one frame tells it; else 0. */
-static size_t announced(const lwsn_receive *rx) {
+/* The size of the message, where its one frame tells it and enough of it is there; else 0. */
+static size_t announced(const lwsn_receive *rx, size_t there) {
   bool alone = rx->fin && rx->opcode == rx->message && !rx->compressed;
-  return alone && rx->frame_left <= EXPECTED_MAX ? (size_t)(rx->phase + rx->frame_left) : 0;
+  uint64_t size = rx->phase + rx->frame_left;
+  return alone && size <= EXPECTED_MAX && there >= size / BELIEVED ? (size_t)size : 0;
 }
 
-/* The memory that a large message will be shown in. */
+/* The memory that a large message will be shown in. False: there is none, or others expect too much already. */
 static bool take_slab(lwsn_connection *c, size_t size) {
   lwsn_receive *rx = &c->rx;
-  rx->message_slab = lwsn_slab_take(c->transport->context->inbound.own_pool, size);
-  if (!rx->message_slab) return false;
+  lwsn_inbound *in = &c->transport->context->inbound;
+  if (in->expected_bytes + size > EXPECTED_BYTES_MAX) return false;
+  lwsn_slab *slab = lwsn_slab_take(in->own_pool, size);
+  if (!slab) return false;
+  in->expected_bytes += size;
+  if (rx->message_size > 0) memcpy(slab->data, rx->message_data, rx->message_size);
   free(rx->message_data);
-  rx->message_data = rx->message_slab->data;
+  rx->message_slab = slab;
+  rx->message_data = slab->data;
   rx->message_capacity = size;
   return true;
+}
+
+void lwsn_message_clear(lwsn_connection *c) {
+  lwsn_receive *rx = &c->rx;
+  if (rx->message_slab) {
+    c->transport->context->inbound.expected_bytes -= rx->message_slab->size;
+    lwsn_slab_unref(rx->message_slab);
+  } else {
+    free(rx->message_data);
+  }
+  rx->message_slab = NULL;
+  rx->message_data = NULL;
+  rx->message_size = rx->message_capacity = 0;
 }
 
 static bool assembly_room(lwsn_connection *c, size_t more) {
   lwsn_receive *rx = &c->rx;
   size_t needed = rx->message_size + more;
   if (needed <= rx->message_capacity) return true;
-  size_t size = rx->message_size == 0 ? announced(rx) : 0;
-  if (size > LWSN_LARGE_MAX) return take_slab(c, size);
-  size_t capacity = rx->message_capacity ? rx->message_capacity : size > ASSEMBLY_MIN ? size : ASSEMBLY_MIN;
+  size_t size = announced(rx, needed);
+  if (size > LWSN_LARGE_MAX && take_slab(c, size)) return true;
+  size_t capacity = rx->message_capacity ? rx->message_capacity : ASSEMBLY_MIN;
+  if (capacity < size && size <= LWSN_LARGE_MAX) capacity = size;
   while (capacity < needed) capacity *= 2;
   uint8_t *grown = realloc(rx->message_data, capacity);
   if (!grown) return false;
@@ -187,21 +209,34 @@ static void stream_piece(lwsn_connection *c, const uint8_t *payload, size_t size
   if (check_text(c, payload, size)) push_fragment(c, payload, size, final);
 }
 
+/* Makes a slab of memory that grew with the message, without what is behind it. NULL: no memory. */
+static lwsn_slab *wrap(lwsn_receive *rx) {
+  uint8_t *fitting = realloc(rx->message_data, rx->message_size);
+  if (fitting) rx->message_data = fitting;
+  lwsn_slab *slab = lwsn_slab_wrap(rx->message_data, rx->message_size);
+  if (slab) rx->message_data = NULL;
+  return slab;
+}
+
 /* Hands the assembled message over where it lies. */
-static bool give_slab(lwsn_inbound *in, lwsn_record *record, lwsn_receive *rx) {
-  if (!rx->message_slab) rx->message_slab = lwsn_slab_wrap(rx->message_data, rx->message_size);
-  if (!rx->message_slab || !lwsn_inbound_adopt(in, record, rx->message_slab)) return false;
-  rx->message_slab = NULL;
-  rx->message_data = NULL;
-  rx->message_capacity = 0;
-  return true;
+static bool give(lwsn_connection *c, lwsn_record *record) {
+  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_slab *slab = c->rx.message_slab;
+  if (slab)
+    lwsn_slab_ref(slab); /* the batch's; clearing gives ours back */
+  else
+    slab = wrap(&c->rx);
+  if (!slab) return false;
+  if (lwsn_inbound_adopt(in, record, slab)) return true;
+  lwsn_slab_unref(slab);
+  return false;
 }
 
 void lwsn_message_end(lwsn_connection *c) {
   lwsn_receive *rx = &c->rx;
   uint8_t opcode = rx->message;
   rx->message = 0;
-  if (!lwsn_message_wanted(c)) lwsn_receive_clear(rx);
+  if (!lwsn_message_wanted(c)) lwsn_message_clear(c);
   if (!lwsn_message_wanted(c) || c->fragments) return;
   if (opcode == LWSN_OP_TEXT && !lwsn_utf8_complete(&rx->utf8)) {
     fail(c, LWSN_CLOSE_INVALID_DATA, "a text message ends inside a UTF-8 sequence");
@@ -213,13 +248,13 @@ void lwsn_message_end(lwsn_connection *c) {
   if (rx->opcode == opcode) note_size(rx, size);
   bool done;
   if (size > LWSN_LARGE_MAX) {
-    done = give_slab(in, &record, rx);
+    done = give(c, &record);
   } else {
     uint8_t *at = lwsn_inbound_reserve(in, &record, size, lwsn_message_keep(c, opcode));
     done = at != NULL;
     if (at && size > 0) memcpy(at, rx->message_data, size);
   }
-  lwsn_receive_clear(rx);
+  lwsn_message_clear(c);
   if (done)
     push_message(c, &record, opcode, opcode == LWSN_OP_TEXT && rx->utf8.ascii);
   else

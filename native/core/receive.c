@@ -21,15 +21,10 @@ enum {
   VISIT_BYTES = 1024 * 1024,
 };
 
-void lwsn_receive_clear(lwsn_receive *rx) {
-  if (rx->message_slab)
-    lwsn_slab_unref(rx->message_slab);
-  else
-    free(rx->message_data);
-  free(rx->control);
-  rx->message_slab = NULL;
-  rx->message_data = rx->control = NULL;
-  rx->message_size = rx->message_capacity = 0;
+void lwsn_receive_clear(lwsn_connection *c) {
+  lwsn_message_clear(c);
+  free(c->rx.control);
+  c->rx.control = NULL;
 }
 
 static void fail(lwsn_connection *c, unsigned code, const char *why) { lwsn_connection_fail(c, code, why); }

@@ -47,6 +47,6 @@ void lwsn_receive_input(struct lwsn_connection *connection, const uint8_t *data,
 void lwsn_receive_backlog(struct lwsn_connection *connection);
 
 /** Frees what the parser holds. */
-void lwsn_receive_clear(lwsn_receive *rx);
+void lwsn_receive_clear(struct lwsn_connection *connection);
 
 #endif

@@ -34,7 +34,7 @@ if ('transfer' in ArrayBuffer.prototype)
   outrages.transferred = (data) => void (data.buffer as unknown as { transfer(): void }).transfer();
 
 /** Sizes that lie in small slabs, in large ones, and in memory of their own. */
-const sizes = [1, 20, 125, 4096, 4097, 20_000, 128 * 1024, 128 * 1024 + 1];
+const sizes = [0, 1, 20, 125, 4096, 4097, 20_000, 128 * 1024, 128 * 1024 + 1];
 
 const content = (i: number, size: number) => Buffer.alloc(size, i + 1);
 

@@ -118,6 +118,55 @@ static void a_large_message_may_come_in_pieces_of_any_size(void) {
   CHECK(world_end(&w));
 }
 
+static void an_announced_size_takes_memory_when_a_part_of_it_has_come(void) {
+  enum { SIZE = LARGEST, PART = SIZE / 16 };
+  static const struct {
+    size_t sent, expected;
+  } steps[] = {{14, 0}, {100, 0}, {PART / 2, 0}, {PART + 14, SIZE}, {SIZE / 2, SIZE}, {SIZE + 14, 0}};
+  uint8_t *bytes = malloc(SIZE + WIRE_HEADER_MAX);
+  world w;
+  world_begin(&w, NULL);
+  w.accepts = w.echoes = true;
+  peer *p = wire_open(&w, NULL);
+  fill(SIZE, false);
+  CHECK_INT(wire_frame(bytes, WIRE_BINARY, content, SIZE), SIZE + 14);
+  size_t sent = 0;
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    CHECK(peer_drip(p, bytes + sent, steps[i].sent - sent, steps[i].sent - sent));
+    CHECK_SOON(&w, w.context->inbound.expected_bytes == steps[i].expected);
+    sent = steps[i].sent;
+  }
+  expect_echo(&w, p, WIRE_BINARY, SIZE);
+  free(bytes);
+  CHECK(world_end(&w));
+}
+
+static void what_all_connections_expect_is_bounded_and_every_message_comes_all_the_same(void) {
+  enum { SIZE = LARGEST, MOST = 64, PEERS = MOST + 3 };
+  uint8_t *bytes = malloc(SIZE + WIRE_HEADER_MAX);
+  peer *peers[PEERS];
+  world w;
+  world_begin(&w, NULL);
+  w.accepts = w.echoes = true;
+  fill(SIZE, false);
+  size_t n = wire_frame(bytes, WIRE_BINARY, content, SIZE);
+  for (int i = 0; i < PEERS; i++) {
+    peers[i] = wire_open(&w, NULL);
+    CHECK(peer_drip(peers[i], bytes, n / 2, n / 2));
+    CHECK_SOON(&w, w.context->inbound.expected_bytes == (size_t)(i < MOST ? i + 1 : MOST) * SIZE);
+  }
+  peer_reset(peers[0]);
+  CHECK_SOON(&w, w.context->inbound.expected_bytes == (size_t)(MOST - 1) * SIZE);
+  for (int i = 1; i < PEERS; i++) {
+    peer_send(peers[i], bytes + n / 2, n - n / 2);
+    expect_echo(&w, peers[i], WIRE_BINARY, SIZE);
+    world_forget(&w);
+  }
+  CHECK_INT(w.context->inbound.expected_bytes, 0);
+  free(bytes);
+  CHECK(world_end(&w));
+}
+
 static void many_messages_in_one_read_are_told_in_one_batch_and_in_order(void) {
   enum { COUNT = 1000 };
   world w;
@@ -263,6 +312,8 @@ int main(void) {
   two_messages_may_be_cut_anywhere();
   a_header_with_a_long_length_may_be_cut_anywhere();
   a_large_message_may_come_in_pieces_of_any_size();
+  an_announced_size_takes_memory_when_a_part_of_it_has_come();
+  what_all_connections_expect_is_bounded_and_every_message_comes_all_the_same();
   many_messages_in_one_read_are_told_in_one_batch_and_in_order();
   fragmented_messages_are_joined();
   fragments_may_be_empty();
