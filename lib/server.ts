@@ -125,6 +125,7 @@ export interface Server<D = unknown, X = unknown> {
    * @throws LwsError ERR_INVALID_ARGUMENT for anything that is no duplex stream with its request.
    */
   adopt(socket: Duplex, request: IncomingMessage, head?: Uint8Array): void;
+  /** The same for a stream of HTTP/2 and the headers of its `'stream'` event. */
   adopt(stream: Duplex, headers: IncomingHttpHeaders): void;
   /**
    * Adopts every upgrade that a server of Node's `http`, `https` or `http2` gets, or those of one path. Servers with

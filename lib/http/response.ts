@@ -5,7 +5,9 @@ import { type Answer, isBodyless } from './answer.js';
 
 /** Headers of a {@link ResponseLike}: a WHATWG `Headers`, of this realm or another. */
 export interface HeadersLike extends Iterable<[name: string, value: string]> {
+  /** The value of a field, whatever the case of its name; `null` where there is none. */
   get(name: string): string | null;
+  /** Each `Set-Cookie` by itself: they cannot be joined into one field (RFC 6265 3). */
   getSetCookie(): string[];
 }
 

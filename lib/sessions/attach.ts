@@ -28,11 +28,16 @@ export interface SessionRequest {
   readonly authExpiresAt?: number | undefined;
   /** The id of a new session, made by `newId()` before; as for a cookie in the answer to the handshake. */
   readonly newId?: string | undefined;
-  /** Attributes and extensions of a new session. */
+  /** The attributes that a new session starts with; one that is continued keeps its own. Default `{}`. */
   readonly attributes?: object | undefined;
+  /** The same for the extensions. */
   readonly extensions?: object | undefined;
-  /** Of a new session; default those of the manager. */
+  /**
+   * How long a new session lives without activity, milliseconds, 1 to {@link maxTtl}. Default: the manager's. With
+   * less than half of that it may expire in spite of activity, which is told once per quarter of the manager's.
+   */
   readonly ttl?: number | undefined;
+  /** How long a new session lives at most, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
   readonly maxAge?: number | undefined;
 }
 

@@ -12,6 +12,7 @@ export interface SessionBus {
   subscribe(nodeId: string, receive: (message: Uint8Array) => void, missed?: () => void): Subscription;
 }
 
+/** Receives the messages for one node, from {@link SessionBus.subscribe} until it is closed. */
 export interface Subscription {
   /** Resolves when messages arrive from now on. Never rejects: it waits for as long as the carrier is away. */
   readonly ready: Promise<void>;

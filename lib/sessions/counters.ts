@@ -1,26 +1,38 @@
 /** What happened on this node since the manager was made. */
 export interface Counters {
+  /** New sessions. */
   created: number;
   /** Attached to a session that was there before. */
   resumed: number;
+  /** Sessions that lost their connection here, for whatever reason. */
   detached: number;
+  /** Sessions that a connection here took over from another one, on whichever node; that one is closed with 4409. */
   takenOver: number;
+  /** Expired sessions that a sweep of this node took. */
   expired: number;
+  /** Sessions that this node ended, by a call, with their login, or with their connection if `keepDetached` is 0. */
   ended: number;
   /** New connections refused because the user had too many sessions. */
   limited: number;
+  /** Sessions ended to make room for another one of their user. */
   evicted: number;
+  /** Sessions detached because `releaseNode` declared their node dead here. */
   orphaned: number;
+  /** Sessions that got a new id. */
   regenerated: number;
+  /** Connections closed with 4401, as their authentication ran out and was not renewed. */
   authExpired: number;
-  /** Entries of touch batches, and batches. */
+  /** Entries of touch batches: of sessions with activity, and of those without that are only looked at. */
   touches: number;
+  /** Touch batches given to the store, failed ones too. */
   touchBatches: number;
+  /** Calls of the store's `sweep` that succeeded; one look for what expired takes several if there is much. */
   sweeps: number;
   /** Operations of the store that failed, of whatever kind. */
   storeErrors: number;
-  /** Messages to other nodes, and those that nobody received. */
+  /** Messages to other nodes: those of `send`, and closes. */
   forwarded: number;
+  /** Those of them that no node took. */
   undelivered: number;
 }
 

@@ -8,10 +8,22 @@ import type { SessionRecord } from './store.js';
 
 /** Whom to reach. A connection by its own id, if it is one of this node, or by the id in a session's presence. */
 export type Target =
-  | { readonly session: string }
-  | { readonly connection: string }
-  | { readonly user: string }
-  | { readonly login: string };
+  | {
+      /** The session whose connection is meant. */
+      readonly session: string;
+    }
+  | {
+      /** The connection itself; it needs no session yet if it is of this node. */
+      readonly connection: string;
+    }
+  | {
+      /** The user whose sessions are all meant. */
+      readonly user: string;
+    }
+  | {
+      /** The login whose sessions are all meant. */
+      readonly login: string;
+    };
 
 /**
  * What became of a message or close for one session:
@@ -28,7 +40,9 @@ export interface Delivery {
   readonly sessionId: string | undefined;
   /** The connection's own id. */
   readonly connection: string | undefined;
+  /** The node that has the connection; `undefined` for `detached`. */
   readonly nodeId: string | undefined;
+  /** What became of it there, as {@link DeliveryResult} explains. */
   readonly result: DeliveryResult;
 }
 
@@ -36,12 +50,17 @@ export interface Delivery {
 export interface Presence {
   /** At least one has a connection. */
   readonly online: boolean;
+  /** All live sessions of the user, also those without a connection. */
   readonly sessions: readonly {
+    /** Secret: who presents it may continue the session. */
     readonly sessionId: string;
+    /** `active` with a connection, on whichever node; `detached` without. */
     readonly status: 'active' | 'detached';
+    /** The node that has the connection. */
     readonly nodeId: string | undefined;
     /** Reaches the connection from any node. */
     readonly connection: string | undefined;
+    /** Last activity, epoch milliseconds of the store's clock; up to about a quarter of `ttl` behind. */
     readonly lastActive: number;
   }[];
 }

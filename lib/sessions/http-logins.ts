@@ -9,14 +9,24 @@ type Callback<T> = (error?: unknown, result?: T) => void;
 
 /** A session as express-session hands it to its store. */
 export interface HttpSessionData {
-  cookie?: { originalMaxAge?: number | null; expires?: Date | string | null };
+  /** What express-session keeps of the browser's cookie: how long the HTTP session lives. */
+  cookie?: {
+    /** Life that activity gives the HTTP session anew, milliseconds; without it activity leaves `expires`. */
+    originalMaxAge?: number | null;
+    /** When the HTTP session is over; without it the store decides, {@link httpSessionStore} by its `ttl`. */
+    expires?: Date | string | null;
+  };
 }
 
 /** The part of an express-session `Store` that is used: what connect-redis and all others have. */
 export interface HttpSessionStore {
+  /** Reads an HTTP session; gives nothing or `null` where there is none. */
   get(sid: string, callback: Callback<HttpSessionData | null>): void;
+  /** Removes an HTTP session. Without `onEnd`, {@link HttpLogins} wraps it: that is how a logout is noticed. */
   destroy(sid: string, callback?: Callback<void>): void;
+  /** Prolongs an HTTP session to what its cookie says. Without it, activity on WebSockets prolongs none. */
   touch?(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
+  /** Removes all HTTP sessions. Without `onEnd`, their WebSockets close with their next activity at the latest. */
   clear?(callback?: Callback<void>): void;
   /** Where a store tells by itself which sessions ended, however they did; it waits for what the listener returns. */
   onEnd?(listener: (sid: string) => unknown): void;

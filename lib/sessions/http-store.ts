@@ -26,10 +26,19 @@ export interface HttpSessionStoreOptions<B extends abstract new () => object> {
 
 /** An express-session store on a {@link SessionStore}. */
 export interface SessionBackedHttpStore extends HttpSessionStore {
+  /**
+   * Stores an HTTP session until its cookie expires, or for `ttl` where that does not say; one that has expired is
+   * destroyed. One that was destroyed within the last minute stays so, which is no error. Fails with `ERR_LIMIT` above
+   * `maxBytes`, and with `ERR_SESSION_CONFLICT` when others changed it 16 times meanwhile.
+   */
   set(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
+  /** Moves the expiry of an HTTP session to what its cookie says; stores no values, and never makes one. */
   touch(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
+  /** All live HTTP sessions, in no particular order. */
   all(callback: Callback<HttpSessionData[]>): void;
+  /** How many HTTP sessions are live; reads all of them. */
   length(callback: Callback<number>): void;
+  /** Destroys all HTTP sessions one after the other, so that listeners of `onEnd` hear of each. */
   clear(callback?: Callback<void>): void;
   onEnd(listener: (sid: string) => unknown): void;
   /** Stops sweeping. The store below stays open. */

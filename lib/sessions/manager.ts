@@ -28,12 +28,15 @@ import { Sweeper } from './sweeper.js';
 
 /** A snapshot of {@link SessionManager.stats}. */
 export interface SessionStats extends Readonly<Counters> {
+  /** This process among those that share the store; all other members are of it alone. */
   readonly nodeId: string;
-  /** Connections in the registry, and those of them that have a session. */
+  /** Connections that the manager knows now. */
   readonly connections: number;
+  /** Those of them that have a session. */
   readonly attached: number;
-  /** Users and logins with a connection here. */
+  /** Users with a connection here now. */
   readonly users: number;
+  /** Logins with a connection here now. */
   readonly logins: number;
 }
 
@@ -87,6 +90,7 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
     return this.core.settings.nodeId;
   }
 
+  /** The option, or the `MemoryStore` made without it. Sessions made while it failed are not in it. */
   get store(): SessionStore {
     return this.core.settings.store;
   }
@@ -145,6 +149,7 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
     return (await this.lookUp(async (store) => [await store.get(sessionId)]))[0];
   }
 
+  /** All live sessions of a user, of whichever node. */
   async byUser(userId: string): Promise<Session<A>[]> {
     return this.lookUp((store) => store.byUser(userId));
   }
@@ -229,6 +234,7 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
     await this.core.activity.flush();
   }
 
+  /** What is there now and what happened so far, on this node; cheap. */
   stats(): SessionStats {
     const { registry, counters, settings } = this.core;
     return {
@@ -250,6 +256,7 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
     await this.closing;
   }
 
+  /** As `stop()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

@@ -12,9 +12,13 @@ type Result = void | Promise<void>;
 export interface SessionHandlers<D, X, A extends object> {
   /** The session is there. Not called when there is none: the connection is closed instead. */
   open?(connection: Connection<D, X>, session: Session<A>): Result;
+  /** As {@link Handlers.message}. Each message is activity of the session. */
   message?(connection: Connection<D, X>, data: string | Buffer, session: Session<A>): Result;
+  /** As {@link Handlers.fragment}. Each piece is activity of the session. */
   fragment?(connection: Connection<D, X>, data: Buffer, info: FragmentInfo, session: Session<A>): Result;
+  /** As {@link Handlers.writable}, from when the session is there. */
   writable?(connection: Connection<D, X>, session: Session<A>): Result;
+  /** As {@link Handlers.pong}, from when the session is there. Activity, unless `pongsAreActivity` is off. */
   pong?(connection: Connection<D, X>, data: Buffer, session: Session<A>): Result;
   /**
    * Once per connection. `session` is the one it had, also if it lost it, and `undefined` if it never got one. It is
@@ -36,6 +40,7 @@ export interface ServeOptions<D, X, A extends object>
    * connection, also for one that continues a session. Default: a new anonymous one.
    */
   identify?(connection: Connection<D, X>): SessionRequest | Promise<SessionRequest>;
+  /** Handlers by subprotocol name, with the session as last argument. */
   // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own
   protocols?: Record<string, SessionProtocol<any, any, A>>;
 }

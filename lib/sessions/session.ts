@@ -65,10 +65,12 @@ export class Session<A extends object = Record<string, unknown>> {
     return this.record.id;
   }
 
+  /** Whose session it is; `undefined` for an anonymous one. {@link regenerate} changes it. */
   get userId(): string | undefined {
     return this.record.userId;
   }
 
+  /** The login it belongs to, whose end ends the session; an attach or {@link regenerate} may change it. */
   get loginId(): string | undefined {
     return this.record.loginId;
   }
@@ -100,6 +102,7 @@ export class Session<A extends object = Record<string, unknown>> {
     return Math.max(this.record.lastActive, Math.floor(attachment.lastActive + attachment.clockOffset));
   }
 
+  /** When it expires if nothing more happens, as the store last told this process; never after {@link endsAt}. */
   get expiresAt(): number {
     return this.record.expiresAt;
   }

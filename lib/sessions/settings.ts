@@ -53,6 +53,7 @@ export interface SessionManagerOptions {
   readonly maxAttributes?: number;
   /** For how long a login that was ended refuses new sessions. Default 60 s, at most a day. */
   readonly loginBlock?: number;
+  /** Whether the logins behind sessions are still valid: `HttpLogins`, or your own. Default: nobody is asked. */
   readonly logins?: LoginSource;
   /**
    * Called when the authentication of an attached session runs out: resolves to the epoch milliseconds until which

@@ -7,6 +7,7 @@ import type { SessionBus } from './bus.js';
 export interface SessionOwner {
   /** The process (more exactly: the `SessionManager`) that holds the connection. */
   readonly nodeId: string;
+  /** The connection by its {@link connectionKey}. */
   readonly connectionId: string;
 }
 
@@ -15,12 +16,15 @@ export interface SessionOwner {
  * attached. Both are compared, since a generation alone can repeat after a store's failover lost the last writes.
  */
 export interface Fence {
+  /** The owning connection by its {@link connectionKey}. */
   readonly connectionId: string;
+  /** The session's generation as of its attach. */
   readonly generation: number;
 }
 
 /** A session as a store holds it. Times are epoch milliseconds of the store's own clock. */
 export interface SessionRecord {
+  /** Secret: who presents it may continue the session. */
   readonly id: string;
   /** Whose session it is; `undefined` for an anonymous one. */
   readonly userId: string | undefined;
@@ -28,12 +32,15 @@ export interface SessionRecord {
   readonly loginId: string | undefined;
   /** `active` while a connection is attached, else `detached`. */
   readonly status: 'active' | 'detached';
+  /** The connection it is attached to; `undefined` while it is detached. */
   readonly owner: SessionOwner | undefined;
   /** The fencing token: +1 with each attach, never less for a session's whole life. */
   readonly generation: number;
   /** +1 with each change of attributes or extensions; the compare in {@link SessionStore.set}. */
   readonly version: number;
+  /** When it was made; a regenerate keeps it. */
   readonly createdAt: number;
+  /** The last activity that the store was told of; making, attaching and regenerating it are activity too. */
   readonly lastActive: number;
   /** When it expires if nothing more happens; never after `endsAt`. */
   readonly expiresAt: number;
@@ -51,20 +58,32 @@ export interface SessionRecord {
 export interface NewSession {
   /** An id made by {@link SessionStore.newId} for the same user; default: a new one. */
   readonly id?: string;
+  /** Whose session it is; left out: nobody's, and so without a limit. */
   readonly userId?: string | undefined;
+  /** The login it belongs to; refused with `ended` while {@link SessionStore.endLogin} blocks that. */
   readonly loginId?: string | undefined;
-  /** Attached from the start: `connection` is the transport-level id, the store makes the owner's key of it. */
-  readonly owner?: { readonly nodeId: string; readonly connection: string } | undefined;
+  /** Attached from the start to this connection; left out: detached. */
+  readonly owner?:
+    | {
+        /** The process that holds the connection. */
+        readonly nodeId: string;
+        /** The connection's own id, of which the store makes its {@link connectionKey}. */
+        readonly connection: string;
+      }
+    | undefined;
   /** Idle time to live, milliseconds, 1 to {@link maxTtl}. */
   readonly ttl: number;
   /** Absolute age, milliseconds, 1 to {@link maxTtl}; default none. */
   readonly maxAge?: number | undefined;
+  /** The user's values, as {@link encode} writes them. Default: those of `{}`. */
   readonly attributes?: Uint8Array;
+  /** Values of libraries and adapters, written likewise. Default: those of `{}`. */
   readonly extensions?: Uint8Array;
 }
 
 /** How many live sessions a user may have, and what happens to one more. Anonymous sessions are not counted. */
 export interface UserLimit {
+  /** Most live sessions of the user, 1 to 100,000; expired ones are not counted. */
   readonly max: number;
   /** `reject` the new one, or `closeOldest` (by creation) until it fits. */
   readonly onExcess: 'reject' | 'closeOldest';
@@ -72,31 +91,59 @@ export interface UserLimit {
 
 /** Outcome of {@link SessionStore.create} and {@link SessionStore.regenerate}. */
 export type CreateResult =
-  | { readonly status: 'created'; readonly record: SessionRecord; readonly evicted: readonly SessionRecord[] }
-  /** The user has `count` live sessions already. */
-  | { readonly status: 'limit'; readonly count: number }
-  /** The given id is taken. */
-  | { readonly status: 'exists' }
-  /** The login was ended a moment ago ({@link SessionStore.endLogin}). */
-  | { readonly status: 'ended' };
+  | {
+      /** The session is stored. */
+      readonly status: 'created';
+      /** The session as it is stored now. */
+      readonly record: SessionRecord;
+      /** The user's sessions that were removed to make room, oldest first; the caller closes their connections. */
+      readonly evicted: readonly SessionRecord[];
+    }
+  | {
+      /** The user has too many sessions already, and `onExcess` is `reject`. */
+      readonly status: 'limit';
+      /** How many live sessions the user has; one that a regenerate would replace is not counted. */
+      readonly count: number;
+    }
+  | {
+      /** The given id is taken. */
+      readonly status: 'exists';
+    }
+  | {
+      /** The login was ended a moment ago ({@link SessionStore.endLogin}). */
+      readonly status: 'ended';
+    };
 
 /** Outcome of {@link SessionStore.regenerate}. */
-export type RegenerateResult = CreateResult | { readonly status: 'gone' | 'fenced' };
+export type RegenerateResult =
+  | CreateResult
+  | {
+      /** The session has ended or expired, or the fence is not its owner's. */
+      readonly status: 'gone' | 'fenced';
+    };
 
 /** Outcome of {@link SessionStore.attach}. */
 export type AttachResult =
   | {
+      /** The connection owns the session. */
       readonly status: 'attached';
+      /** The session with its new generation and expiry. */
       readonly record: SessionRecord;
       /** The connection that lost the session to this one, if any; its writes are fenced from now on. */
       readonly previous: SessionOwner | undefined;
     }
-  | { readonly status: 'gone' }
-  /** It belongs to another user, or the login was ended. Nothing was changed. */
-  | { readonly status: 'denied' };
+  | {
+      /** The session has ended or expired, or never existed. */
+      readonly status: 'gone';
+    }
+  | {
+      /** It belongs to another user, or the login was ended. Nothing was changed. */
+      readonly status: 'denied';
+    };
 
 /** Who wants to attach. */
 export interface Identity {
+  /** The authenticated user; to attach it must be the session's own, and left out for an anonymous session. */
   readonly userId?: string | undefined;
   /** Becomes the session's login if given and different. */
   readonly loginId?: string | undefined;
@@ -104,6 +151,7 @@ export interface Identity {
 
 /** One entry of {@link SessionStore.touch}. */
 export interface Touch {
+  /** The session that was active; an unknown one is answered `gone`. */
   readonly id: string;
   /** Left out: by someone who does not own the session, as an HTTP request. */
   readonly fence?: Fence | undefined;
@@ -118,8 +166,11 @@ export type TouchResult = number | 'fenced' | 'gone';
 export interface Change {
   /** The version the change was computed from. */
   readonly version: number;
+  /** Only for this owner; left out: whoever owns the session. */
   readonly fence?: Fence | undefined;
+  /** All attributes anew, not parts of them; left out: they stay. */
   readonly attributes?: Uint8Array | undefined;
+  /** All extensions anew; left out: they stay. */
   readonly extensions?: Uint8Array | undefined;
   /** A new idle time to live; counts from now. Without it a change never moves the expiry. */
   readonly ttl?: number | undefined;
@@ -127,11 +178,22 @@ export interface Change {
 
 /** The new version and expiry, or why nothing was changed. */
 export type SetResult =
-  | { readonly status: 'set'; readonly version: number; readonly expiresAt: number }
-  | { readonly status: 'conflict' | 'fenced' | 'gone' };
+  | {
+      /** The change is stored. */
+      readonly status: 'set';
+      /** The version that the next change has to be computed from. */
+      readonly version: number;
+      /** When the session expires now; only a new `ttl` has moved it. */
+      readonly expiresAt: number;
+    }
+  | {
+      /** Another version is stored, the fence is not the owner's, or the session has ended or expired. */
+      readonly status: 'conflict' | 'fenced' | 'gone';
+    };
 
 /** One page of {@link SessionStore.list}. */
 export interface Page {
+  /** In no particular order; may be more or fewer than the limit, or none, although further pages follow. */
   readonly records: readonly SessionRecord[];
   /** Pass it on for the next page; `undefined` after the last one. */
   readonly cursor: string | undefined;
@@ -139,6 +201,7 @@ export interface Page {
 
 /** What {@link SessionStore.sweep} and {@link SessionStore.orphans} took. */
 export interface Swept {
+  /** A sweep gives them as they were, with the owner they had; orphans are detached already. */
   readonly records: readonly SessionRecord[];
   /** There was more than the limit allowed. */
   readonly more: boolean;
@@ -176,6 +239,7 @@ export interface SessionStore {
   /** Stores a new session; over a user's `limit` it is refused or the oldest ones make room, in one step. */
   create(session: NewSession, limit?: UserLimit): Promise<CreateResult>;
 
+  /** The live session of that id; `undefined` if it has ended or expired, or never existed. */
   get(id: string): Promise<SessionRecord | undefined>;
   /** All live sessions of a user, oldest first. */
   byUser(userId: string): Promise<SessionRecord[]>;
