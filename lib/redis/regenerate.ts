@@ -38,7 +38,7 @@ export async function regenerateAcross(
   const destroyed = await destroyOrUndo(store, replacement);
   if (destroyed === undefined || destroyed === 'fenced') {
     await settle(true);
-    return { status: destroyed ?? 'gone' };
+    return { status: destroyed ?? 'gone', evicted: result.evicted };
   }
   // Its note would only make the sweep look for what is gone already.
   await settle(false).catch(() => undefined);

@@ -7,6 +7,8 @@ import { Wheel } from './wheel.js';
 const gatherTime = 10;
 /** Sessions per batch; the store splits it further by partition. */
 const batchSize = 4096;
+/** Milliseconds of a tick of the wheel. */
+const tickLength = 5;
 
 /**
  * Reports activity to the store, at most once per session and quarter of its time to live: at once after a quiet
@@ -18,21 +20,31 @@ const batchSize = 4096;
  */
 export class Activity {
   private readonly core: Core;
-  private readonly quarter: number;
-  private readonly tickLength: number;
   private readonly wheel = new Wheel<Attachment>();
   private readonly startedAt = performance.now();
   private queue = new Set<Attachment>();
   private gathering: NodeJS.Timeout | undefined;
   private flushing: Promise<void> | undefined;
-  private readonly ticker: NodeJS.Timeout;
+  /** Milliseconds between two looks at the wheel: a sixteenth of the shortest quarter so far. */
+  private period = Number.POSITIVE_INFINITY;
+  private ticker: NodeJS.Timeout | undefined;
 
   constructor(core: Core) {
     this.core = core;
-    const { ttl } = core.settings;
-    this.quarter = ttl / 4;
-    this.tickLength = Math.max(5, Math.min(1000, Math.floor(ttl / 64)));
-    this.ticker = setInterval(() => this.tick(), this.tickLength).unref();
+    this.lookEvery(core.settings.ttl / 64);
+  }
+
+  private lookEvery(milliseconds: number): void {
+    const period = Math.max(tickLength, Math.min(1000, Math.floor(milliseconds)));
+    if (period >= this.period) return;
+    this.period = period;
+    clearInterval(this.ticker);
+    this.ticker = setInterval(() => this.tick(), period).unref();
+  }
+
+  /** A session may have a time to live of its own, and another one later. */
+  private quarterOf({ session }: Attachment): number {
+    return (session?.record.ttl ?? this.core.settings.ttl) / 4;
   }
 
   /** A session was attached, which was a contact with the store at this time of its clock. */
@@ -41,7 +53,7 @@ export class Activity {
     attachment.lastActive = now;
     attachment.contactedAt = now;
     attachment.clockOffset = storeTime - now;
-    this.schedule(attachment, this.quarter);
+    this.schedule(attachment, this.quarterOf(attachment));
   }
 
   stop(attachment: Attachment): void {
@@ -54,7 +66,8 @@ export class Activity {
   note(attachment: Attachment): void {
     const now = performance.now();
     attachment.lastActive = now;
-    if (now - attachment.contactedAt >= this.quarter && !attachment.queued) this.enqueue(attachment);
+    if (attachment.queued || now - attachment.contactedAt < this.quarterOf(attachment)) return;
+    this.enqueue(attachment);
   }
 
   /** Looks at every session soon: ends and takeovers may have gone unnoticed. */
@@ -69,7 +82,7 @@ export class Activity {
     this.flushing ??= this.flushAll().finally(() => {
       this.flushing = undefined;
       // What failed or came meanwhile: not in a loop, the store may be down.
-      if (this.queue.size > 0 && !this.core.closed) this.gather(Math.min(this.quarter, 1000));
+      if (this.queue.size > 0 && !this.core.closed) this.gather(Math.min(16 * this.period, 1000));
     });
     await this.flushing;
   }
@@ -80,7 +93,7 @@ export class Activity {
   }
 
   private tick(): void {
-    const tick = Math.floor((performance.now() - this.startedAt) / this.tickLength);
+    const tick = Math.floor((performance.now() - this.startedAt) / tickLength);
     this.wheel.advance(tick, batchSize, (attachment) => {
       this.examine(attachment);
       return true;
@@ -90,14 +103,15 @@ export class Activity {
   /** A quarter is over: report activity since the last contact; with none, wait for the second quarter. */
   private examine(attachment: Attachment): void {
     const { lastActive, contactedAt } = attachment;
-    const half = 2 * this.quarter;
+    const half = 2 * this.quarterOf(attachment);
     const age = performance.now() - contactedAt;
-    if (lastActive > contactedAt || age >= half - this.tickLength) this.enqueue(attachment);
+    if (lastActive > contactedAt || age >= half - this.period) this.enqueue(attachment);
     else this.schedule(attachment, half - age);
   }
 
   private schedule(attachment: Attachment, delay: number): void {
-    const due = (performance.now() - this.startedAt + delay) / this.tickLength;
+    this.lookEvery(this.quarterOf(attachment) / 16);
+    const due = (performance.now() - this.startedAt + delay) / tickLength;
     this.wheel.schedule(attachment, Math.ceil(due));
   }
 
@@ -105,7 +119,7 @@ export class Activity {
     if (attachment.session === undefined || this.core.closed) return;
     attachment.queued = true;
     this.queue.add(attachment);
-    this.gather(Math.min(gatherTime, this.quarter / 4));
+    this.gather(Math.min(gatherTime, this.quarterOf(attachment) / 4));
   }
 
   private gather(delay: number): void {
@@ -154,11 +168,11 @@ export class Activity {
     const isSame = session?.id === touch.id && session.fence?.generation === touch.fence?.generation;
     if (session === undefined) return;
     if (!isSame || session.regenerating) {
-      this.schedule(attachment, this.quarter);
+      this.schedule(attachment, this.quarterOf(attachment));
     } else if (typeof result === 'number') {
       attachment.contactedAt = sentAt;
       session.record = { ...session.record, expiresAt: result, lastActive: session.lastActive };
-      this.schedule(attachment, this.quarter);
+      this.schedule(attachment, this.quarterOf(attachment));
     } else {
       core.lifecycle.lost(session, result);
     }

@@ -32,10 +32,7 @@ export interface SessionRequest {
   readonly attributes?: object | undefined;
   /** The same for the extensions. */
   readonly extensions?: object | undefined;
-  /**
-   * How long a new session lives without activity, milliseconds, 1 to {@link maxTtl}. Default: the manager's. With
-   * less than half of that it may expire in spite of activity, which is told once per quarter of the manager's.
-   */
+  /** How long a new session lives without activity, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
   readonly ttl?: number | undefined;
   /** How long a new session lives at most, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
   readonly maxAge?: number | undefined;

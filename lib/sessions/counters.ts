@@ -12,7 +12,7 @@ export interface Counters {
   expired: number;
   /** Sessions that this node ended, by a call, with their login, or with their connection if `keepDetached` is 0. */
   ended: number;
-  /** New connections refused because the user had too many sessions. */
+  /** New sessions, and new users of sessions, refused because the user had too many. */
   limited: number;
   /** Sessions ended to make room for another one of their user. */
   evicted: number;
@@ -28,7 +28,7 @@ export interface Counters {
   touchBatches: number;
   /** Calls of the store's `sweep` that succeeded; one look for what expired takes several if there is much. */
   sweeps: number;
-  /** Operations of the store that failed, of whatever kind. */
+  /** Operations of the store that failed in the background or while a connection got its session. */
   storeErrors: number;
   /** Messages to other nodes: those of `send`, and closes. */
   forwarded: number;

@@ -178,6 +178,8 @@ export class Lifecycle implements SessionHost {
     const { core } = this;
     const { store, attachment, id: previousId } = session;
     const result = await store.regenerate(previousId, session.fence, identity, core.settings.limit);
+    const evicted = ('evicted' in result && result.evicted) || [];
+    for (const record of evicted) this.finished(store, record, 'evicted', closings.limit);
     switch (result.status) {
       case 'limit':
         core.counters.limited++;
@@ -203,7 +205,6 @@ export class Lifecycle implements SessionHost {
     }
     if (isHere) core.registry.bind(attachment, session);
     else if (session.fence !== undefined) await this.leave(session);
-    for (const record of result.evicted) this.finished(store, record, 'evicted', closings.limit);
     core.teller.tell('regenerate', session, previousId);
   }
 

@@ -11,7 +11,7 @@ import { maxTtl, type SessionStore, type UserLimit } from './store.js';
 /** Tells whether logins that live elsewhere, as HTTP sessions do, are still valid. */
 export interface LoginSource {
   /**
-   * Asked when a session was attached, and then with its activity, at most once per login and quarter of `ttl`:
+   * Asked when a session was attached, and then with activity, at most once per session and quarter of its `ttl`:
    * prolongs the login and tells whether it is still there. `false` ends all its sessions.
    */
   touch(loginId: string): Promise<boolean>;

@@ -120,6 +120,8 @@ export type RegenerateResult =
   | {
       /** The session has ended or expired, or the fence is not its owner's. */
       readonly status: 'gone' | 'fenced';
+      /** What the limit removed before that was found out; the store has forgotten it. Default none. */
+      readonly evicted?: readonly SessionRecord[];
     };
 
 /** Outcome of {@link SessionStore.attach}. */
