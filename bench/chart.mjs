@@ -204,7 +204,10 @@ if (files.length === 0) {
   const place = ({ name }) => cells.findIndex((cell) => cell.name === name);
   const result = {
     versions: Object.assign({}, ...parts.map(({ versions }) => versions)),
-    cells: parts.flatMap((part) => part.cells).sort((a, b) => place(a) - place(b)),
+    cells: parts
+      .flatMap((part) => part.cells)
+      .filter(({ name }, i, all) => all.findIndex((cell) => cell.name === name) === i)
+      .sort((a, b) => place(a) - place(b)),
   };
   for (const [name, draw] of Object.entries({ ratios, growth })) {
     const target = join(project, 'docs', 'images', `bench-${name}.svg`);
