@@ -58,7 +58,7 @@ function ratios({ cells, versions }) {
       ),
     }))
     .filter(({ points }) => points.some(({ peer }) => peer === 'lws'));
-  const [left, right, top, step] = [170, 60, 54, 21];
+  const [left, right, top, step] = [205, 60, 54, 21];
   const least = 0.03;
   const scale = (ratio) =>
     left +
