@@ -65,7 +65,8 @@ static uint8_t *place(lwsn_slab *slab, lwsn_record *record, size_t size) {
 
 static lwsn_slab *shared_with_room(lwsn_inbound *in, bool large, size_t size) {
   lwsn_slab **current = large ? &in->large : &in->small;
-  if (*current && (*current)->size - (*current)->used >= size) return *current;
+  lwsn_slab *now = *current;
+  if (now && now->size - now->used >= size) return now;
   lwsn_slab *fresh =
       large ? lwsn_slab_take(in->large_pool, LWSN_LARGE_SLAB) : lwsn_slab_take(in->small_pool, LWSN_SMALL_SLAB);
   if (!fresh) return NULL;

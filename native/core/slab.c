@@ -29,8 +29,10 @@ static void leave_idle(lwsn_slab *slab) {
 
 /* Frees the oldest idle slabs until `bytes` more may be kept, or none is left. */
 static void make_room(lwsn_slab_pool *pool, size_t bytes) {
-  while (!lwsn_list_empty(&pool->idle) && pool->idle_bytes + bytes > pool->idle_max) {
-    lwsn_slab *oldest = LWSN_CONTAINER(pool->idle.next, lwsn_slab, in_free);
+  for (lwsn_node *node = pool->idle.next, *next; node != &pool->idle; node = next) {
+    if (pool->idle_bytes + bytes <= pool->idle_max) return;
+    next = node->next;
+    lwsn_slab *oldest = LWSN_CONTAINER(node, lwsn_slab, in_free);
     leave_idle(oldest);
     slab_free(oldest);
   }
