@@ -103,10 +103,20 @@ export class Activity {
   /** A quarter is over: report activity since the last contact; with none, wait for the second quarter. */
   private examine(attachment: Attachment): void {
     const { lastActive, contactedAt } = attachment;
-    const half = 2 * this.quarterOf(attachment);
+    const quarter = this.quarterOf(attachment);
     const age = performance.now() - contactedAt;
-    if (lastActive > contactedAt || age >= half - this.period) this.enqueue(attachment);
-    else this.schedule(attachment, half - age);
+    /* who expires just now is told by the sweep, which knows why; this look would only find it gone */
+    const grace = Math.min(4 * this.core.settings.sweepInterval, quarter);
+    if (lastActive > contactedAt) this.enqueue(attachment);
+    else if (age < 2 * quarter - this.period) this.schedule(attachment, 2 * quarter - age);
+    else if (this.expiredWithin(attachment, grace)) this.schedule(attachment, grace);
+    else this.enqueue(attachment);
+  }
+
+  private expiredWithin({ session, clockOffset }: Attachment, grace: number): boolean {
+    if (session === undefined) return false;
+    const overdue = performance.now() + clockOffset - session.expiresAt;
+    return overdue > -gatherTime - this.period && overdue < grace;
   }
 
   private schedule(attachment: Attachment, delay: number): void {

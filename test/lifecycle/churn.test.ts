@@ -3,7 +3,7 @@ import { type Child, start } from './children.js';
 import { CLOSE, type Client, closeFrame, dial, frame, join, TEXT } from './fixtures/wire.mjs';
 
 const soak = process.env.LWS_SOAK !== undefined;
-const TOTAL = soak ? 1_000_000 : 20_000;
+const TOTAL = soak ? 1_000_000 : 26_000;
 /* until the process has what it keeps: compiled code, pools, arenas */
 const WARM_UP = soak ? 50_000 : 12_000;
 const AT_ONCE = 32;
