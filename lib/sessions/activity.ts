@@ -36,7 +36,7 @@ export class Activity {
 
   private lookEvery(milliseconds: number): void {
     const period = Math.max(tickLength, Math.min(1000, Math.floor(milliseconds)));
-    if (period >= this.period) return;
+    if (period >= this.period || this.core.closed) return;
     this.period = period;
     clearInterval(this.ticker);
     this.ticker = setInterval(() => this.tick(), period).unref();
