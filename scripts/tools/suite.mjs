@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { buildNative } from '../build.mjs';
 import { buildLib } from '../build-lib.mjs';
 import { chromium, need } from './prerequisites.mjs';
@@ -29,20 +30,25 @@ export function runSuite({ node = process.execPath, name = 'vitest', args = [], 
       ...env,
     },
   });
-  return { code, ...count(report, code) };
+  const { passed, failures } = read(report, code);
+  for (const failure of failures) console.log(`FAILED ${name}: ${failure}`);
+  return { code, passed, failed: failures.length };
 }
 
 /** Counts a file that could not run, and a run that failed outside any test, as a failure each. */
-function count(report, code) {
+function read(report, code) {
+  const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
   let passed = 0;
-  let failed = 0;
-  if (existsSync(report)) {
-    for (const file of JSON.parse(readFileSync(report, 'utf8')).testResults) {
-      const statuses = file.assertionResults.map((test) => test.status);
-      const broken = statuses.filter((status) => status === 'failed').length;
-      passed += statuses.filter((status) => status === 'passed').length;
-      failed += broken === 0 && file.status === 'failed' ? 1 : broken;
-    }
+  const failures = [];
+  for (const { name, status, message, assertionResults } of results) {
+    const file = relative(root, name);
+    const broken = assertionResults.filter((test) => test.status === 'failed');
+    passed += assertionResults.filter((test) => test.status === 'passed').length;
+    for (const test of broken) failures.push(said(`${file}: ${test.fullName}`, test.failureMessages[0]));
+    if (broken.length === 0 && status === 'failed') failures.push(said(file, message));
   }
-  return { passed, failed: failed === 0 && code !== 0 ? 1 : failed };
+  if (failures.length === 0 && code !== 0) failures.push(`exit code ${code} with no failed test`);
+  return { passed, failures };
 }
+
+const said = (where, message = '') => `${where}: ${stripVTControlCharacters(message).split('\n')[0]}`;
