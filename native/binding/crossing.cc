@@ -1,6 +1,8 @@
 /* The crossing: batches to JS, the flush and large payloads from JS. */
 #include <uv.h>
 
+#include <cstring>
+
 #include "environment.h"
 
 extern "C" {
@@ -38,7 +40,7 @@ Napi::Value ExportSlab(Environment* environment, lwsn_slab* slab) {
   napi_value result;
   if (!environment->copies) {
     lwsn_slab_ref(slab);
-    napi_status status = napi_create_external_buffer(env, slab->size, slab->data, ReleaseSlab, slab, &result);
+    napi_status status = napi_create_external_arraybuffer(env, slab->data, slab->size, ReleaseSlab, slab, &result);
     if (status == napi_ok) {
       slab->exported = true;
       InviteScavenge(environment, slab->size);
@@ -48,8 +50,9 @@ Napi::Value ExportSlab(Environment* environment, lwsn_slab* slab) {
     environment->copies = status == napi_no_external_buffers_allowed;
     if (!environment->copies) return environment->env.Undefined();
   }
-  if (napi_create_buffer_copy(env, slab->used, slab->data, nullptr, &result) != napi_ok)
-    return environment->env.Undefined();
+  void* copy;
+  if (napi_create_arraybuffer(env, slab->used, &copy, &result) != napi_ok) return environment->env.Undefined();
+  memcpy(copy, slab->data, slab->used);
   return Napi::Value(env, result);
 }
 

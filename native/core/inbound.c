@@ -177,9 +177,16 @@ static bool overflow_room(lwsn_inbound *in, uint32_t more) {
 }
 
 /* Order is exact: nothing overtakes the overflow, and the ring is not touched while it is being read. */
+lwsn_record *lwsn_inbound_next(const lwsn_inbound *in) {
+  if (in->count == LWSN_RING_RECORDS || in->overflow_count > 0 || in->delivering) return NULL;
+  return (lwsn_record *)in->ring->data + in->count;
+}
+
 static bool push_ring(lwsn_inbound *in, const lwsn_record *record) {
-  if (in->count == LWSN_RING_RECORDS || in->overflow_count > 0 || in->delivering) return false;
-  ((lwsn_record *)in->ring->data)[in->count++] = *record;
+  lwsn_record *next = lwsn_inbound_next(in);
+  if (!next) return false;
+  if (next != record) *next = *record;
+  in->count++;
   return true;
 }
 

@@ -161,6 +161,12 @@ void lwsn_inbound_landed(lwsn_inbound *in);
 /** Makes a slab of its own the record's payload. False: the table is full; the reference stays the caller's. */
 bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, lwsn_slab *slab);
 
+/**
+ * Where the next record will lie, to make it in place and push it then; any other push overwrites it. NULL: not in
+ * the ring.
+ */
+lwsn_record *lwsn_inbound_next(const lwsn_inbound *in);
+
 /** Appends a record. False: neither ring space nor memory; nothing was appended, and whoever it is about has to end. */
 bool lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record);
 

@@ -20,9 +20,14 @@ enum {
 
 static void fail(lwsn_connection *c, unsigned code, const char *why) { lwsn_connection_fail(c, code, why); }
 
-static lwsn_record record_for(const lwsn_connection *c, lwsn_record_kind kind) {
-  lwsn_handle handle = c->transport->handle;
-  return (lwsn_record){.kind = kind, .slot = handle.slot, .generation = handle.generation, .slab = -1};
+/* Field by field: a record that is made aside and copied would wait for its own writes. */
+static void begin_record(lwsn_record *record, const lwsn_connection *c, lwsn_record_kind kind) {
+  record->kind = kind;
+  record->slot = c->transport->handle.slot;
+  record->generation = c->transport->handle.generation;
+  record->slab = -1;
+  record->offset = record->length = 0;
+  record->detail = record->extra = 0;
 }
 
 bool lwsn_message_wanted(const lwsn_connection *c) { return c->state == LWSN_CONNECTION_OPEN; }
@@ -34,10 +39,18 @@ lwsn_keep lwsn_message_keep(const lwsn_connection *c, uint8_t opcode) {
 }
 
 static void push(lwsn_connection *c, const lwsn_record *record) {
-  if (!lwsn_introduce(c->transport))
+  if (c->transport->introduction && !lwsn_introduce(c->transport))
     fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell of the connection");
   else if (!lwsn_inbound_push(&c->transport->context->inbound, record))
     fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell an event");
+}
+
+/* Where the record of a message is made: in the ring itself, unless something goes before it. */
+static lwsn_record *record_at(const lwsn_connection *c, lwsn_record *aside) {
+  lwsn_record *next = c->transport->introduction ? NULL : lwsn_inbound_next(&c->transport->context->inbound);
+  if (!next) next = aside;
+  begin_record(next, c, LWSN_RECORD_TEXT);
+  return next;
 }
 
 static void push_message(lwsn_connection *c, lwsn_record *record, uint8_t opcode, bool ascii) {
@@ -56,11 +69,11 @@ void lwsn_message_whole(lwsn_connection *c, const uint8_t *payload, size_t size)
   lwsn_receive *rx = &c->rx;
   if (!lwsn_message_wanted(c)) return;
   note_size(rx, size);
-  lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
+  lwsn_record aside, *record = record_at(c, &aside);
   lwsn_inbound *in = &c->transport->context->inbound;
   lwsn_keep keep = lwsn_message_keep(c, rx->opcode);
-  uint8_t *at = lwsn_inbound_show(in, &record, payload, size, keep) ? (uint8_t *)payload
-                                                                    : lwsn_inbound_reserve(in, &record, size, keep);
+  uint8_t *at = lwsn_inbound_show(in, record, payload, size, keep) ? (uint8_t *)payload
+                                                                   : lwsn_inbound_reserve(in, record, size, keep);
   if (!at) {
     fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
     return;
@@ -75,7 +88,7 @@ void lwsn_message_whole(lwsn_connection *c, const uint8_t *payload, size_t size)
     }
     ascii = rx->utf8.ascii;
   }
-  push_message(c, &record, rx->opcode, ascii);
+  push_message(c, record, rx->opcode, ascii);
 }
 
 /* The size of the message, where its one frame tells it and enough of it is there; else 0. */
@@ -153,7 +166,8 @@ static void take_piece(lwsn_connection *c, const uint8_t *payload, size_t size) 
 /* Delivers an unmasked and checked piece. */
 static void push_fragment(lwsn_connection *c, const uint8_t *data, size_t size, bool final) {
   lwsn_receive *rx = &c->rx;
-  lwsn_record record = record_for(c, LWSN_RECORD_FRAGMENT);
+  lwsn_record record;
+  begin_record(&record, c, LWSN_RECORD_FRAGMENT);
   lwsn_inbound *in = &c->transport->context->inbound;
   uint8_t *at = lwsn_inbound_reserve(in, &record, size, c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG);
   if (!at) {
@@ -243,7 +257,8 @@ void lwsn_message_end(lwsn_connection *c) {
     return;
   }
   lwsn_inbound *in = &c->transport->context->inbound;
-  lwsn_record record = record_for(c, LWSN_RECORD_TEXT);
+  lwsn_record record;
+  begin_record(&record, c, LWSN_RECORD_TEXT);
   size_t size = rx->message_size;
   if (rx->opcode == opcode) note_size(rx, size);
   bool done;
@@ -275,7 +290,8 @@ void lwsn_message_piece(lwsn_connection *c, const uint8_t *data, size_t size, bo
 void lwsn_message_pong(lwsn_connection *c, const uint8_t *payload, size_t size) {
   if (!lwsn_message_wanted(c) || !c->pongs) return;
   lwsn_inbound *in = &c->transport->context->inbound;
-  lwsn_record record = record_for(c, LWSN_RECORD_PONG);
+  lwsn_record record;
+  begin_record(&record, c, LWSN_RECORD_PONG);
   uint8_t *at = lwsn_inbound_reserve(in, &record, size, LWSN_KEEP_LONG);
   if (!at) return;
   memcpy(at, payload, size);

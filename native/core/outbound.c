@@ -21,11 +21,17 @@ typedef struct out_record {
   uint32_t slot;
   uint32_t link; /* the generation, then the offset of the transport's next record */
   uint32_t length;
-  uint8_t headroom[16];
+  uint32_t count; /* of SHORT alone: the frame header of another may lie over it */
+  uint8_t headroom[12];
   uint8_t payload[];
 } out_record;
 
 _Static_assert(sizeof(out_record) == LWSN_OUT_HEADER, "the surface to lib/native.ts");
+
+/* The words before the first record. */
+enum { WRITE_OFFSET, FLUSHES, SORTED };
+
+static uint32_t *words_of(const lwsn_outbound *out) { return (uint32_t *)out->ring->data; }
 
 /*
  * A link names the next thing a transport sends: 0 for the end, an offset in the
@@ -53,8 +59,7 @@ bool lwsn_outbound_init(lwsn_outbound *out) {
     lwsn_outbound_free(out);
     return false;
   }
-  *(uint32_t *)out->ring->data = LWSN_OUT_START;
-  out->sorted = LWSN_OUT_START;
+  words_of(out)[WRITE_OFFSET] = words_of(out)[SORTED] = LWSN_OUT_START;
   return true;
 }
 
@@ -121,20 +126,50 @@ static shaped shape(lwsn_connection *c, unsigned detail, uint8_t *data, size_t s
   return result;
 }
 
-static void add_message(gather *g, out_record *r, unsigned detail) {
+/* What is `alone` in this flush goes out of where it is. */
+static void add_frames(gather *g, uint8_t *data, size_t size, bool alone) {
+  if (alone)
+    add_part(g, data, size, NULL);
+  else
+    gather_add(g, data, size, NULL);
+}
+
+static void add_message(gather *g, unsigned detail, uint8_t *data, size_t length, bool alone) {
   lwsn_connection *c = g->t->connection;
-  if (!c || !lwsn_connection_may_send(c)) return;
-  shaped m = shape(c, detail, r->payload, r->length);
+  shaped m = shape(c, detail, data, length);
   uint8_t *frame = lwsn_frame_seal(c, m.data, m.size, m.first);
   size_t size = (size_t)(m.data + m.size - frame);
   g->t->server->stats.messages_sent++;
-  /* a single frame goes out of where it is */
-  if (g->count == 0 && r->link == 0) {
-    add_part(g, frame, size, NULL);
+  add_frames(g, frame, size, alone);
+  if (!alone && m.data != data && size > JOIN_MAX) gather_flush(g); /* the next message takes that memory */
+}
+
+static bool is_alone(const gather *g, const out_record *r) { return g->count == 0 && r->link == 0; }
+
+static void add_data(gather *g, out_record *r, unsigned detail) {
+  const lwsn_connection *c = g->t->connection;
+  if (c && lwsn_connection_may_send(c)) add_message(g, detail, r->payload, r->length, is_alone(g, r));
+}
+
+/* A header of our own may be longer than the one that is there: then it takes the end of a message that has gone. */
+static void add_each(gather *g, out_record *r) {
+  bool alone = r->count == 1 && is_alone(g, r);
+  for (uint32_t at = 0; at < r->length;) {
+    uint8_t *header = r->payload + at;
+    at += 2u + header[1];
+    add_message(g, header[0] & 0x0f, header + 2, header[1], alone);
+  }
+}
+
+static void add_short(gather *g, out_record *r) {
+  const lwsn_connection *c = g->t->connection;
+  if (!c || !lwsn_connection_may_send(c)) return;
+  if (c->client || c->deflate) {
+    add_each(g, r);
     return;
   }
-  gather_add(g, frame, size, NULL);
-  if (m.data != r->payload && size > JOIN_MAX) gather_flush(g); /* the next message takes that memory */
+  g->t->server->stats.messages_sent += r->count;
+  add_frames(g, r->payload, r->length, is_alone(g, r));
 }
 
 static void add_ping(gather *g, out_record *r) {
@@ -187,7 +222,8 @@ static void apply(gather *g, out_record *r) {
   lwsn_transport *t = g->t;
   unsigned detail = r->kind >> 8;
   switch (r->kind & 0xff) {
-    case LWSN_OUT_DATA: add_message(g, r, detail); return;
+    case LWSN_OUT_DATA: add_data(g, r, detail); return;
+    case LWSN_OUT_SHORT: add_short(g, r); return;
     case LWSN_OUT_PING: add_ping(g, r); return;
     case LWSN_OUT_RAW:
       if (!t->exchange) return;
@@ -240,6 +276,7 @@ static void foresee(lwsn_transport *t, const out_record *r) {
   switch (r->kind & 0xff) {
     case LWSN_OUT_DATA:
     case LWSN_OUT_PING: t->out_bytes += r->length; break;
+    case LWSN_OUT_SHORT: t->out_bytes += r->length - 2 * r->count; break;
     case LWSN_OUT_CLOSE:
     case LWSN_OUT_TERMINATE: lwsn_topics_leave_all(&t->server->topics, t); break;
   }
@@ -248,7 +285,8 @@ static void foresee(lwsn_transport *t, const out_record *r) {
 /* What names a dead handle is left out. */
 void lwsn_outbound_sort(lwsn_context *c) {
   uint8_t *base = c->outbound.ring->data;
-  uint32_t end = *(uint32_t *)base, at = c->outbound.sorted;
+  uint32_t *words = words_of(&c->outbound);
+  uint32_t end = words[WRITE_OFFSET], at = words[SORTED];
   while (at < end) {
     out_record *r = (out_record *)(base + at);
     uint32_t size = (LWSN_OUT_HEADER + r->length + 7) & ~7u;
@@ -260,7 +298,7 @@ void lwsn_outbound_sort(lwsn_context *c) {
     }
     at += size;
   }
-  c->outbound.sorted = at;
+  words[SORTED] = at;
 }
 
 static void flush_transport(lwsn_context *c, lwsn_transport *t) {
@@ -287,8 +325,8 @@ static void flush_transport(lwsn_context *c, lwsn_transport *t) {
 
 void lwsn_outbound_flush(lwsn_context *c) {
   lwsn_outbound *out = &c->outbound;
-  uint32_t *offset = (uint32_t *)out->ring->data;
-  bool any = *offset > LWSN_OUT_START || c->publications.delivery_count > 0;
+  uint32_t *words = words_of(out);
+  bool any = words[WRITE_OFFSET] > LWSN_OUT_START || c->publications.delivery_count > 0;
   if (any && !out->flushing) {
     out->flushing = true;
     lwsn_outbound_sort(c);
@@ -299,8 +337,8 @@ void lwsn_outbound_flush(lwsn_context *c) {
     }
     lwsn_publications_clear(&c->publications);
     out->dirty_count = 0;
-    out->sorted = offset[0] = LWSN_OUT_START;
-    offset[1]++; /* whoever counts bytes in the ring starts anew */
+    words[SORTED] = words[WRITE_OFFSET] = LWSN_OUT_START;
+    words[FLUSHES]++; /* whoever counts bytes in the ring starts anew */
     out->flushing = false;
   }
   lwsn_transport_reap(c);

@@ -21,17 +21,21 @@ typedef enum lwsn_out_kind {
   LWSN_OUT_PAUSE = 6,
   LWSN_OUT_RESUME = 7,
   LWSN_OUT_WANT_WRITABLE = 8,
-  LWSN_OUT_ACCEPT = 9,       /* payload: further header lines of the 101; detail: lwsn_connection_flag. A client
+  LWSN_OUT_ACCEPT = 9,        /* payload: further header lines of the 101; detail: lwsn_connection_flag. A client
                                 accepts the 101 it was told, without payload */
-  LWSN_OUT_RESPONSE_END = 10 /* detail 1: keep the transport for another request */
+  LWSN_OUT_RESPONSE_END = 10, /* detail 1: keep the transport for another request */
+  LWSN_OUT_SHORT = 11 /* messages of at most LWSN_OUT_SHORT_MAX bytes behind each other, each with the header a server
+                         gives it; word 4: how many */
 } lwsn_out_kind;
 
 enum {
   LWSN_OUT_PLAIN = 0x10, /* beside an opcode: do not compress this message */
   LWSN_OUT_SIZE = 512 * 1024,
-  LWSN_OUT_START = 64,      /* first record; word 0 is the write offset, kept by the writer; word 1 counts flushes */
+  LWSN_OUT_START = 64,      /* first record; word 0: the write offset, kept by the writer; word 1: flushes so far;
+                               word 2: records before this offset are sorted, and change no more */
   LWSN_OUT_HEADER = 32,     /* record header: 4 words, then 16 bytes of room for a frame header */
   LWSN_OUT_COPY_MAX = 4096, /* larger payloads do not go through the ring */
+  LWSN_OUT_SHORT_MAX = 125, /* RFC 6455 5.2: up to here the length is one byte */
 };
 
 /**
@@ -41,7 +45,6 @@ enum {
  */
 typedef struct lwsn_outbound {
   lwsn_region *ring;
-  uint32_t sorted;    /* records before this offset are in the chains of their transports */
   lwsn_handle *dirty; /* transports with something in this flush */
   uint32_t dirty_count, dirty_capacity;
   uint8_t *staging;

@@ -42,7 +42,7 @@ lwsn_slab_pool *lwsn_slab_pool_create(size_t keep);
 void lwsn_slab_pool_close(lwsn_slab_pool *pool);
 
 /** A slab of `size` bytes, of which a quarter more may be behind it, with one reference and undefined content; or NULL. */
-lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool, size_t size);
+lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool, size_t size) __attribute__((noinline));
 /** Makes a slab of memory that came from malloc and belongs to the slab from now on; NULL leaves it with the caller. */
 lwsn_slab *lwsn_slab_wrap(uint8_t *data, size_t size);
 void lwsn_slab_ref(lwsn_slab *slab);

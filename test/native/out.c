@@ -11,6 +11,7 @@ static uint8_t *reserve(world *w, lwsn_handle handle, uint32_t kind, size_t size
   uint8_t *base = w->context->outbound.ring->data;
   uint32_t *offset = (uint32_t *)base;
   uint32_t needed = (uint32_t)(LWSN_OUT_HEADER + size + 7) & ~7u;
+  w->short_at = 0;
   if (*offset + needed > LWSN_OUT_SIZE) lwsn_outbound_flush(w->context);
   uint32_t *record = (uint32_t *)(base + *offset);
   record[0] = kind;
@@ -26,11 +27,34 @@ static void put(world *w, lwsn_handle handle, uint32_t kind, const void *data, s
   if (size > 0) memcpy(at, data, size);
 }
 
+/* Behind the last record, where that holds short messages to the same connection and is not sorted yet. */
+static void put_short(world *w, lwsn_handle handle, unsigned opcode, const void *data, size_t size) {
+  uint8_t *base = w->context->outbound.ring->data;
+  uint32_t *words = (uint32_t *)base, begin = w->short_at, *record = (uint32_t *)(base + begin);
+  bool last = begin && words[0] == ((begin + LWSN_OUT_HEADER + record[3] + 7) & ~7u) && words[2] <= begin &&
+              record[0] == LWSN_OUT_SHORT && record[1] == handle.slot && record[2] == handle.generation &&
+              words[0] + 2 + size + 8 <= LWSN_OUT_SIZE;
+  if (!last) {
+    record = (uint32_t *)(reserve(w, handle, LWSN_OUT_SHORT, 2 + size) - LWSN_OUT_HEADER);
+    w->short_at = (uint32_t)((uint8_t *)record - base);
+    record[3] = record[4] = 0;
+  }
+  uint8_t *at = (uint8_t *)record + LWSN_OUT_HEADER + record[3];
+  at[0] = (uint8_t)(0x80 | opcode);
+  at[1] = (uint8_t)size;
+  if (size > 0) memcpy(at + 2, data, size);
+  record[3] += (uint32_t)(2 + size);
+  record[4]++;
+  words[0] = (uint32_t)(w->short_at + LWSN_OUT_HEADER + record[3] + 7) & ~7u;
+}
+
 void out_tell(world *w, lwsn_handle handle, lwsn_out_kind kind) { reserve(w, handle, kind, 0); }
 
 void out_message(world *w, lwsn_handle handle, unsigned opcode, const void *data, size_t size) {
   if (size > LWSN_OUT_COPY_MAX)
     lwsn_outbound_send(w->context, handle, opcode, data, size);
+  else if (size <= LWSN_OUT_SHORT_MAX && opcode <= 0xf)
+    put_short(w, handle, opcode, data, size);
   else
     put(w, handle, LWSN_OUT_DATA | opcode << 8, data, size);
 }

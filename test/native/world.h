@@ -48,6 +48,7 @@ typedef struct world {
   bool echoes;   /* sends every message back, */
   bool responds; /* and answers every whole request with 200 */
   unsigned accept_flags;
+  uint32_t short_at;                            /* the last out-record, where it holds short messages; 0: it does not */
   void (*react)(struct world *, const event *); /* called for each record behind the above */
   void *user;
   bool timed_out, gone;
