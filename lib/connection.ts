@@ -172,7 +172,7 @@ export class Connection<D = unknown, X = unknown> {
       const opcode = options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT);
       if (data.length > TEXT_COPY_MAX) return this.sendBytes(Buffer.from(data), opcode);
       if (this.mayPass(data.length * 3) && this.isFull(Buffer.byteLength(data))) return this.overflow();
-      this.countInRing(this.crossing.putText(Out.DATA | (opcode << 8), this.slot, this.generation, data));
+      this.countInRing(this.crossing.putText(opcode, this.slot, this.generation, data));
       return this.accepted();
     }
     const bytes = toBytes(data);
@@ -180,15 +180,16 @@ export class Connection<D = unknown, X = unknown> {
   }
 
   private sendBytes(bytes: Uint8Array, opcode: number): SendResult {
-    const { crossing, slot, generation } = this;
     const size = bytes.length;
     if (this.mayPass(size) && this.isFull(size)) return this.overflow();
-    if (size <= OUT_COPY_MAX) {
-      crossing.putBytes(Out.DATA | (opcode << 8), slot, generation, bytes);
-      this.countInRing(size);
-      return this.accepted();
-    }
-    const left = crossing.native.send(slot, generation, opcode, bytes);
+    if (size > OUT_COPY_MAX) return this.sendLarge(bytes, opcode);
+    this.crossing.putMessage(opcode, this.slot, this.generation, bytes);
+    this.countInRing(size);
+    return this.accepted();
+  }
+
+  private sendLarge(bytes: Uint8Array, opcode: number): SendResult {
+    const left = this.crossing.native.send(this.slot, this.generation, opcode, bytes);
     if (left < 0) return 'closed';
     return left === 0 ? 'sent' : 'buffered';
   }
@@ -199,7 +200,8 @@ export class Connection<D = unknown, X = unknown> {
 
   /** Whether so much more might pass maxBackpressure: cheap, and never false where it would. */
   private mayPass(size: number): boolean {
-    return this.crossing.queued[this.slot]! + this.inRing() + size > this.host.maxBackpressure;
+    const { queued, published, used } = this.crossing;
+    return queued[this.slot]! + published[this.slot]! + used() + size > this.host.maxBackpressure;
   }
 
   /**
@@ -207,9 +209,13 @@ export class Connection<D = unknown, X = unknown> {
    * the ring is flushed first; where nothing waits, a message may have any size.
    */
   private isFull(size: number): boolean {
-    if (this.inRing() > 0) this.crossing.flush();
-    const waiting = this.crossing.queued[this.slot]!;
-    return waiting > 0 && waiting + size > this.host.maxBackpressure;
+    const { queued } = this.crossing;
+    const most = this.host.maxBackpressure - size;
+    const inRing = this.inRing();
+    if (queued[this.slot]! + inRing <= most) return false;
+    if (inRing > 0) this.crossing.flush();
+    const waiting = queued[this.slot]!;
+    return waiting > 0 && waiting > most;
   }
 
   private countInRing(size: number): void {

@@ -1,4 +1,13 @@
-import { type Native, native, OUT_COPY_MAX, OUT_HEADER, OUT_START, Out } from './native.js';
+import {
+  type Native,
+  native,
+  OUT_COPY_MAX,
+  OUT_HEADER,
+  OUT_SHORT_MAX,
+  OUT_START,
+  Out,
+  OutWord,
+} from './native.js';
 
 /** Buffer with the fast decoders and encoders that its public types leave out. */
 export interface FastBuffer extends Buffer {
@@ -16,8 +25,14 @@ type BufferView = new (memory: ArrayBuffer, offset: number, length: number) => B
  */
 export const BufferView: BufferView = (Buffer as unknown as { [Symbol.species]: BufferView })[Symbol.species];
 
+/* called by name: V8 looks a method up slowly where it is two prototypes away */
+const { set } = Uint8Array.prototype;
+
+const LAST_OPCODE = 0xf;
+
 /** An empty slab stands for a payload of no bytes. */
-const EMPTY = Buffer.alloc(0) as FastBuffer;
+const NO_MEMORY = new ArrayBuffer(0);
+const EMPTY = new BufferView(NO_MEMORY, 0, 0) as FastBuffer;
 
 /**
  * The JS side of the crossing: shared memory, the out-ring's writer, and the
@@ -35,14 +50,18 @@ export interface Crossing {
   view(id: number, offset: number, length: number): Buffer;
   /** The batch is over: its slabs are nobody's but their readers'. */
   settle(): void;
+  /** Bytes of the ring that are taken: more than any one connection has there. */
+  used(): number;
   /** Flushes so far; bytes counted in an earlier one have left the ring. */
   flushes(): number;
   /** Appends a record without payload. */
   put(kind: number, slot: number, generation: number): void;
   /** Appends a record with a copy of `bytes` (at most OUT_COPY_MAX). */
   putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void;
-  /** Appends a record with a text of at most OUT_COPY_MAX / 3 characters as UTF-8; returns its bytes. */
-  putText(kind: number, slot: number, generation: number, text: string): number;
+  /** Appends a message of at most OUT_COPY_MAX bytes; `detail`: the opcode, perhaps with PLAIN. */
+  putMessage(detail: number, slot: number, generation: number, bytes: Uint8Array): void;
+  /** The same for a text of at most OUT_COPY_MAX / 3 characters as UTF-8; returns its bytes. */
+  putText(detail: number, slot: number, generation: number, text: string): number;
   /** As {@link Native.publish}. */
   publish: Native['publish'];
   /** Consumes the ring now. */
@@ -52,17 +71,20 @@ export interface Crossing {
 /** Starts the crossing; `onBatch` gets the number of records in `records`. */
 export function startCrossing(onBatch: (count: number) => void): Crossing {
   const n = native();
-  const slabs: (FastBuffer | undefined)[] = [];
+  const slabs: (ArrayBuffer | undefined)[] = [];
   const shared = n.start(onBatch, slabs, false);
   const out = Buffer.from(shared.out) as FastBuffer;
   const words = new Uint32Array(shared.out);
   const size = out.length;
   const slots = shared.queued.byteLength / 16;
   let exiting = false;
-  /* the slab of the last view, and where it lies: these getters cost more than the view itself */
+  /* the slab of the last payload */
+  let memory = NO_MEMORY;
   let shown = EMPTY;
-  let memory = EMPTY.buffer as ArrayBuffer;
-  let base = EMPTY.byteOffset;
+  /* the record of short messages that was written last: its begin, where its next frame goes, its end */
+  let shortAt = 0;
+  let shortNext = 0;
+  let shortEnd = 0;
 
   /* process.exit() runs no cleanup hook of the main thread, and no further turn of the loop */
   process.on('exit', () => {
@@ -70,11 +92,27 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     n.flush();
   });
 
+  function show(id: number): FastBuffer {
+    const wanted = slabs[id] ?? NO_MEMORY;
+    if (wanted !== memory) {
+      memory = wanted;
+      shown = new BufferView(memory, 0, memory.byteLength) as FastBuffer;
+    }
+    return shown;
+  }
+
   function room(bytes: number): number {
-    const at = words[0]!;
+    const at = words[OutWord.WRITE_OFFSET]!;
     if (at + OUT_HEADER + bytes + 8 <= size) return at;
     n.flush();
     return OUT_START;
+  }
+
+  function end(at: number): number {
+    const aligned = (at + 7) & ~7;
+    words[OutWord.WRITE_OFFSET] = aligned;
+    if (exiting) n.flush();
+    return aligned;
   }
 
   function head(at: number, kind: number, slot: number, generation: number, length: number): void {
@@ -83,8 +121,46 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     words[w + 1] = slot;
     words[w + 2] = generation;
     words[w + 3] = length;
-    words[0] = (at + OUT_HEADER + length + 7) & ~7;
-    if (exiting) n.flush();
+    shortEnd = 0;
+    end(at + OUT_HEADER + length);
+  }
+
+  /** Where a frame of `most` bytes may go: behind the last one, if that was a short message to the same connection. */
+  function short(slot: number, generation: number, most: number): number {
+    const last = shortAt >>> 2;
+    if (
+      words[OutWord.WRITE_OFFSET] === shortEnd &&
+      words[OutWord.SORTED]! <= shortAt &&
+      words[last + 1] === slot &&
+      words[last + 2] === generation &&
+      shortNext + most + 8 <= size
+    )
+      return shortNext;
+    shortAt = room(most);
+    shortEnd = 0; /* nothing is there before frame() */
+    const w = shortAt >>> 2;
+    words[w] = Out.SHORT;
+    words[w + 1] = slot;
+    words[w + 2] = generation;
+    words[w + 4] = 0;
+    return shortAt + OUT_HEADER;
+  }
+
+  /** The payload lies behind the two bytes at `at`. */
+  function frame(at: number, opcode: number, length: number): void {
+    out[at] = 0x80 | opcode; /* RFC 6455 5.2 */
+    out[at + 1] = length;
+    shortNext = at + 2 + length;
+    const w = shortAt >>> 2;
+    words[w + 3] = shortNext - shortAt - OUT_HEADER;
+    words[w + 4]++;
+    shortEnd = end(shortNext);
+  }
+
+  function putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void {
+    const at = room(bytes.length);
+    set.call(out, bytes, at + OUT_HEADER);
+    head(at, kind, slot, generation, bytes.length);
   }
 
   return {
@@ -92,37 +168,50 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     records: new Uint32Array(shared.records),
     queued: new Float64Array(shared.queued, 0, slots),
     published: new Float64Array(shared.queued, slots * 8, slots),
-    slab: (id) => slabs[id] ?? EMPTY,
+    slab: show,
     view(id, offset, length) {
       if (length === 0) return Buffer.alloc(0); /* memory of its own: its reader may give it away */
-      const slab = slabs[id] ?? EMPTY;
-      if (slab !== shown) {
-        shown = slab;
-        memory = slab.buffer as ArrayBuffer;
-        base = slab.byteOffset;
-      }
-      if (slab.length === 0) return n.recover(id, offset, length);
-      return new BufferView(memory, base + offset, length);
+      if (show(id).length === 0) return n.recover(id, offset, length);
+      return new BufferView(memory, offset, length);
     },
     settle() {
+      memory = NO_MEMORY;
       shown = EMPTY;
-      memory = EMPTY.buffer as ArrayBuffer;
-      base = EMPTY.byteOffset;
     },
-    flushes: () => words[1]!,
+    used: () => words[OutWord.WRITE_OFFSET]!,
+    flushes: () => words[OutWord.FLUSHES]!,
     put(kind, slot, generation) {
       head(room(0), kind, slot, generation, 0);
     },
-    putBytes(kind, slot, generation, bytes) {
-      const at = room(bytes.length);
-      out.set(bytes, at + OUT_HEADER);
-      head(at, kind, slot, generation, bytes.length);
+    putBytes,
+    putMessage(detail, slot, generation, bytes) {
+      const { length } = bytes;
+      if (length > OUT_SHORT_MAX || detail > LAST_OPCODE) {
+        putBytes(Out.DATA | (detail << 8), slot, generation, bytes);
+        return;
+      }
+      const at = short(slot, generation, 2 + length);
+      set.call(out, bytes, at + 2);
+      frame(at, detail, length);
     },
-    putText(kind, slot, generation, text) {
+    putText(detail, slot, generation, text) {
+      const kind = Out.DATA | (detail << 8);
       const most = text.length * 3;
-      const at = room(most);
-      const written = out.utf8Write(text, at + OUT_HEADER, most);
-      head(at, kind, slot, generation, written);
+      if (text.length > OUT_SHORT_MAX || detail > LAST_OPCODE) {
+        const at = room(most);
+        const written = out.utf8Write(text, at + OUT_HEADER, most);
+        head(at, kind, slot, generation, written);
+        return written;
+      }
+      const at = short(slot, generation, 2 + most);
+      const written = out.utf8Write(text, at + 2, most);
+      if (written <= OUT_SHORT_MAX) {
+        frame(at, detail, written);
+      } else {
+        const moved = room(written);
+        out.copyWithin(moved + OUT_HEADER, at + 2, at + 2 + written);
+        head(moved, kind, slot, generation, written);
+      }
       return written;
     },
     publish(server, slot, generation, topic, data, opcode) {

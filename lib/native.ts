@@ -46,7 +46,7 @@ export interface NativeTlsInfo {
 
 export interface Native {
   /** Once per environment. `onBatch` is called at most once per loop turn; `slabs` is filled before it. */
-  start(onBatch: (count: number) => void, slabs: (Buffer | undefined)[], copies: boolean): SharedMemory;
+  start(onBatch: (count: number) => void, slabs: (ArrayBuffer | undefined)[], copies: boolean): SharedMemory;
   /** Consumes the out-ring now. */
   flush(): void;
   /** Sends past the ring, behind everything in it. Bytes that wait natively afterwards, -1 for a dead handle. */
@@ -192,14 +192,19 @@ export const Out = {
   WANT_WRITABLE: 8,
   ACCEPT: 9,
   RESPONSE_END: 10,
+  SHORT: 11,
 } as const;
 
-/** Offset of the first out-record; the word at 0 is the write offset, the next one counts flushes. */
+/** Offset of the first out-record; before it the words of {@link OutWord}. */
 export const OUT_START = 64;
+/** Write offset, flushes so far, and up to where records are sorted and change no more. */
+export const OutWord = { WRITE_OFFSET: 0, FLUSHES: 1, SORTED: 2 } as const;
 /** Bytes before each out-payload. */
 export const OUT_HEADER = 32;
 /** Larger payloads do not go through the ring. */
 export const OUT_COPY_MAX = 4096;
+/** The longest payload of a message in a record of several. */
+export const OUT_SHORT_MAX = 125;
 /** Opcode of {@link Native.send} for bytes of an HTTP response. */
 export const OPCODE_RAW = 0x100;
 /** Beside an opcode: do not compress this message. */

@@ -54,6 +54,7 @@ test('no record with the generation of a dead connection reaches its successor',
   const { crossing } = young;
   const dataKinds = [Out.DATA | (TEXT << 8), Out.RAW, Out.PING, Out.CLOSE];
   for (const kind of dataKinds) crossing.putBytes(kind, old.slot, old.generation, Buffer.from('stale'));
+  for (let i = 0; i < 3; i++) crossing.putMessage(TEXT, old.slot, old.generation, Buffer.from('stale'));
   for (const kind of [Out.PAUSE, Out.WANT_WRITABLE, Out.RESPONSE_END, Out.ACCEPT, Out.TERMINATE])
     crossing.put(kind, old.slot, old.generation);
   expect(crossing.native.send(old.slot, old.generation, TEXT, Buffer.alloc(5000))).toBe(-1);
@@ -62,6 +63,22 @@ test('no record with the generation of a dead connection reaches its successor',
   await turns();
   await answers(client, 'untouched');
   expect(w.story(young)).toBe('open message');
+});
+
+test('messages to the dead on both sides of a publication are passed over', async () => {
+  const w = await watch(echo);
+  const { old, young, client } = await successors(w);
+  const { crossing } = young;
+  young.subscribe('news');
+  for (let i = 0; i < 100; i++) {
+    crossing.putMessage(TEXT, old.slot, old.generation, Buffer.from('stale'));
+    expect(w.server.publish('news', `${i}`)).toBe(1);
+    crossing.putMessage(TEXT, old.slot, old.generation, Buffer.alloc(i, 0xff));
+    young.send(`behind ${i}`);
+  }
+  for (let i = 0; i < 100; i++)
+    for (const text of [`${i}`, `behind ${i}`]) expect((await client.next())?.payload.toString()).toBe(text);
+  await answers(client, 'untouched');
 });
 
 test('what was sent to a connection that died in the same turn reaches nobody else', async () => {
