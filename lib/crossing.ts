@@ -28,6 +28,9 @@ export const BufferView: BufferView = (Buffer as unknown as { [Symbol.species]: 
 /* called by name: V8 looks a method up slowly where it is two prototypes away */
 const { set } = Uint8Array.prototype;
 
+/* constants of this module: an import may be a getter, whose call may throw where head() must not */
+const { WRITE_OFFSET, FLUSHES, SORTED } = OutWord;
+const HEADER = OUT_HEADER;
 const LAST_OPCODE = 0xf;
 
 /** An empty slab stands for a payload of no bytes. */
@@ -44,10 +47,12 @@ export interface Crossing {
   readonly queued: Float64Array;
   /** By slot: payload bytes that publications handed over since the last flush. */
   readonly published: Float64Array;
-  /** The payload memory of a batch, by slab id. */
-  slab(id: number): FastBuffer;
-  /** A view of bytes that lie in a slab; recovered when the slab was given away meanwhile. */
+  /** A view of bytes that lie in a slab. As with the next two, they are recovered when the slab was given away meanwhile. */
   view(id: number, offset: number, length: number): Buffer;
+  /** The same bytes as ASCII or Latin-1 text. */
+  latin1(id: number, offset: number, length: number): string;
+  /** The same bytes as UTF-8 text. */
+  utf8(id: number, offset: number, length: number): string;
   /** The batch is over: its slabs are nobody's but their readers'. */
   settle(): void;
   /** Bytes of the ring that are taken: more than any one connection has there. */
@@ -92,29 +97,28 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     n.flush();
   });
 
+  /** The slab, or nothing where it was given away. */
   function show(id: number): FastBuffer {
     const wanted = slabs[id] ?? NO_MEMORY;
     if (wanted !== memory) {
+      const { byteLength } = wanted;
+      shown = byteLength === 0 ? EMPTY : (new BufferView(wanted, 0, byteLength) as FastBuffer);
       memory = wanted;
-      shown = new BufferView(memory, 0, memory.byteLength) as FastBuffer;
     }
     return shown;
   }
 
   function room(bytes: number): number {
-    const at = words[OutWord.WRITE_OFFSET]!;
-    if (at + OUT_HEADER + bytes + 8 <= size) return at;
+    const at = words[WRITE_OFFSET]!;
+    if (at + HEADER + bytes + 8 <= size) return at;
     n.flush();
     return OUT_START;
   }
 
-  function end(at: number): number {
-    const aligned = (at + 7) & ~7;
-    words[OutWord.WRITE_OFFSET] = aligned;
-    if (exiting) n.flush();
-    return aligned;
-  }
-
+  /*
+   * A call may throw where it begins, for want of stack or time. So whatever the reader takes for written is written
+   * without one.
+   */
   function head(at: number, kind: number, slot: number, generation: number, length: number): void {
     const w = at >>> 2;
     words[w] = kind;
@@ -122,15 +126,16 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     words[w + 2] = generation;
     words[w + 3] = length;
     shortEnd = 0;
-    end(at + OUT_HEADER + length);
+    words[WRITE_OFFSET] = (at + HEADER + length + 7) & ~7;
+    if (exiting) n.flush();
   }
 
   /** Where a frame of `most` bytes may go: behind the last one, if that was a short message to the same connection. */
   function short(slot: number, generation: number, most: number): number {
     const last = shortAt >>> 2;
     if (
-      words[OutWord.WRITE_OFFSET] === shortEnd &&
-      words[OutWord.SORTED]! <= shortAt &&
+      words[WRITE_OFFSET] === shortEnd &&
+      words[SORTED]! <= shortAt &&
       words[last + 1] === slot &&
       words[last + 2] === generation &&
       shortNext + most + 8 <= size
@@ -143,24 +148,27 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     words[w + 1] = slot;
     words[w + 2] = generation;
     words[w + 4] = 0;
-    return shortAt + OUT_HEADER;
+    return shortAt + HEADER;
   }
 
   /** The payload lies behind the two bytes at `at`. */
   function frame(at: number, opcode: number, length: number): void {
     out[at] = 0x80 | opcode; /* RFC 6455 5.2 */
     out[at + 1] = length;
-    shortNext = at + 2 + length;
     const w = shortAt >>> 2;
-    words[w + 3] = shortNext - shortAt - OUT_HEADER;
+    shortNext = at + 2 + length;
+    shortEnd = (shortNext + 7) & ~7;
+    words[w + 3] = shortNext - shortAt - HEADER;
     words[w + 4]++;
-    shortEnd = end(shortNext);
+    words[WRITE_OFFSET] = shortEnd;
+    if (exiting) n.flush();
   }
 
   function putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void {
-    const at = room(bytes.length);
-    set.call(out, bytes, at + OUT_HEADER);
-    head(at, kind, slot, generation, bytes.length);
+    const { length } = bytes; /* once: another thread may let shared memory grow */
+    const at = room(length);
+    set.call(out, bytes, at + HEADER);
+    head(at, kind, slot, generation, length);
   }
 
   return {
@@ -168,18 +176,29 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     records: new Uint32Array(shared.records),
     queued: new Float64Array(shared.queued, 0, slots),
     published: new Float64Array(shared.queued, slots * 8, slots),
-    slab: show,
     view(id, offset, length) {
       if (length === 0) return Buffer.alloc(0); /* memory of its own: its reader may give it away */
       if (show(id).length === 0) return n.recover(id, offset, length);
       return new BufferView(memory, offset, length);
     },
+    latin1(id, offset, length) {
+      if (length === 0) return '';
+      const slab = show(id);
+      if (slab.length === 0) return n.recover(id, offset, length).toString('latin1');
+      return slab.latin1Slice(offset, offset + length);
+    },
+    utf8(id, offset, length) {
+      if (length === 0) return '';
+      const slab = show(id);
+      if (slab.length === 0) return n.recover(id, offset, length).toString();
+      return slab.utf8Slice(offset, offset + length);
+    },
     settle() {
       memory = NO_MEMORY;
       shown = EMPTY;
     },
-    used: () => words[OutWord.WRITE_OFFSET]!,
-    flushes: () => words[OutWord.FLUSHES]!,
+    used: () => words[WRITE_OFFSET]!,
+    flushes: () => words[FLUSHES]!,
     put(kind, slot, generation) {
       head(room(0), kind, slot, generation, 0);
     },
@@ -199,7 +218,7 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
       const most = text.length * 3;
       if (text.length > OUT_SHORT_MAX || detail > LAST_OPCODE) {
         const at = room(most);
-        const written = out.utf8Write(text, at + OUT_HEADER, most);
+        const written = out.utf8Write(text, at + HEADER, most);
         head(at, kind, slot, generation, written);
         return written;
       }
@@ -209,7 +228,7 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
         frame(at, detail, written);
       } else {
         const moved = room(written);
-        out.copyWithin(moved + OUT_HEADER, at + 2, at + 2 + written);
+        out.copyWithin(moved + HEADER, at + 2, at + 2 + written);
         head(moved, kind, slot, generation, written);
       }
       return written;

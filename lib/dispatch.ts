@@ -68,12 +68,10 @@ function createDispatcher(): Dispatcher {
     const flags = records[w + 6]!;
     const target = targets.get(serverId(records[w + 7]!, flags >>> REQUEST_SERVER));
     if (target === undefined) return;
-    const slab = crossing.slab(records[w + 3]!);
+    const id = records[w + 3]!;
     const start = records[w + 4]!;
-    const end = start + records[w + 5]!;
-    const peer = slab.subarray(start, start + PEER_BYTES);
-    const transport = transportOf(slot, generation, peer, flags);
-    const head = slab.latin1Slice(start + PEER_BYTES, end);
+    const transport = transportOf(slot, generation, crossing.view(id, start, PEER_BYTES), flags);
+    const head = crossing.latin1(id, start + PEER_BYTES, records[w + 5]! - PEER_BYTES);
     if ((flags & RequestFlag.UPGRADE) !== 0) {
       const upgrade = new Upgrade(target, transport, head, flags);
       sinks[slot] = upgrade;
@@ -92,8 +90,7 @@ function createDispatcher(): Dispatcher {
 
   function onOpen(w: number, slot: number, generation: number): void {
     if (records[w + 3] !== NO_SLAB) {
-      const start = records[w + 4]!;
-      const bytes = crossing.slab(records[w + 3]!).subarray(start, start + records[w + 5]!) as FastBuffer;
+      const bytes = crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!) as FastBuffer;
       onIntroduced(targets.get(serverId(records[w + 7]!, records[w + 6]!)), slot, generation, bytes);
       return;
     }
@@ -122,9 +119,7 @@ function createDispatcher(): Dispatcher {
 
   /** The text of a record, for what people read. */
   function words(w: number): string {
-    if (records[w + 3] === NO_SLAB) return '';
-    const start = records[w + 4]!;
-    return crossing.slab(records[w + 3]!).utf8Slice(start, start + records[w + 5]!);
+    return crossing.utf8(records[w + 3]!, records[w + 4]!, records[w + 5]!);
   }
 
   function onGone(w: number, slot: number, generation: number): void {
@@ -142,17 +137,12 @@ function createDispatcher(): Dispatcher {
   }
 
   function text(w: number, connection: Connection): void {
-    const length = records[w + 5]!;
-    if (length === 0) {
-      connection.deliver('');
-      return;
-    }
     const id = records[w + 3]!;
     const start = records[w + 4]!;
-    const slab = crossing.slab(id);
-    if (slab.length === 0) connection.deliver(crossing.native.recover(id, start, length).toString());
-    else if (records[w + 6] === 1) connection.deliver(slab.latin1Slice(start, start + length));
-    else connection.deliver(slab.utf8Slice(start, start + length));
+    const length = records[w + 5]!;
+    connection.deliver(
+      records[w + 6] === 1 ? crossing.latin1(id, start, length) : crossing.utf8(id, start, length),
+    );
   }
 
   function fragment(w: number, connection: Connection): void {
@@ -195,22 +185,6 @@ function createDispatcher(): Dispatcher {
     }
   }
 
-  function head(w: number): string {
-    const start = records[w + 4]!;
-    return crossing.slab(records[w + 3]!).latin1Slice(start, start + records[w + 5]!);
-  }
-
-  function body(w: number, sink: Sink): void {
-    const length = records[w + 5]!;
-    const slab = crossing.slab(records[w + 3]!);
-    const start = records[w + 4]!;
-    const gaveAway = slab.length === 0 && length > 0;
-    const bytes = gaveAway
-      ? crossing.native.recover(records[w + 3]!, start, length)
-      : slab.subarray(start, start + length);
-    sink.body?.(bytes, records[w + 6] === 1);
-  }
-
   function toSink(kind: number, w: number, slot: number, generation: number): void {
     if (kind === Kind.REQUEST) {
       onRequest(w, slot, generation);
@@ -224,8 +198,10 @@ function createDispatcher(): Dispatcher {
     if (sink === undefined || sink.generation !== generation) return;
     if (kind === Kind.FLUSHED) sink.flushed?.();
     else if (kind === Kind.CONNECTED) sink.connected?.();
-    else if (kind === Kind.RESPONSE) sink.answered?.(head(w));
-    else if (kind === Kind.BODY) body(w, sink);
+    else if (kind === Kind.RESPONSE)
+      sink.answered?.(crossing.latin1(records[w + 3]!, records[w + 4]!, records[w + 5]!));
+    else if (kind === Kind.BODY)
+      sink.body?.(crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!), records[w + 6] === 1);
   }
 
   function onBatch(count: number): void {

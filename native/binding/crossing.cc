@@ -52,7 +52,7 @@ Napi::Value ExportSlab(Environment* environment, lwsn_slab* slab) {
   }
   void* copy;
   if (napi_create_arraybuffer(env, slab->used, &copy, &result) != napi_ok) return environment->env.Undefined();
-  memcpy(copy, slab->data, slab->used);
+  if (slab->used > 0) memcpy(copy, slab->data, slab->used);
   return Napi::Value(env, result);
 }
 

@@ -154,9 +154,10 @@ static void add_data(gather *g, out_record *r, unsigned detail) {
 /* A header of our own may be longer than the one that is there: then it takes the end of a message that has gone. */
 static void add_each(gather *g, out_record *r) {
   bool alone = r->count == 1 && is_alone(g, r);
-  for (uint32_t at = 0; at < r->length;) {
+  for (uint32_t at = 0; at + 2 <= r->length && !g->t->doomed;) {
     uint8_t *header = r->payload + at;
     at += 2u + header[1];
+    if (at > r->length) return;
     add_message(g, header[0] & 0x0f, header + 2, header[1], alone);
   }
 }
@@ -289,6 +290,8 @@ void lwsn_outbound_sort(lwsn_context *c) {
   uint32_t end = words[WRITE_OFFSET], at = words[SORTED];
   while (at < end) {
     out_record *r = (out_record *)(base + at);
+    /* whatever the writer may have done: nothing beyond what it says it wrote */
+    if (end > LWSN_OUT_SIZE || end - at < LWSN_OUT_HEADER || r->length > end - at - LWSN_OUT_HEADER) break;
     uint32_t size = (LWSN_OUT_HEADER + r->length + 7) & ~7u;
     lwsn_transport *t = lwsn_registry_get(&c->registry, (lwsn_handle){r->slot, r->link});
     if (t && !t->doomed) {
@@ -298,7 +301,7 @@ void lwsn_outbound_sort(lwsn_context *c) {
     }
     at += size;
   }
-  words[SORTED] = at;
+  words[SORTED] = end;
 }
 
 static void flush_transport(lwsn_context *c, lwsn_transport *t) {

@@ -60,6 +60,54 @@ describe.each(Object.entries(outrages))('a message whose buffer is %s inside mes
   });
 });
 
+describe.each(Object.entries(outrages))('a message whose buffer is %s', (_, outrage) => {
+  test.each(sizes.filter((size) => size > 0))('costs the next batch nothing (%i bytes)', async (size) => {
+    const seen: Buffer[] = [];
+    const w = await watch({
+      message(_connection, data) {
+        seen.push(Buffer.from(data as Buffer));
+        outrage(data as Buffer);
+      },
+    });
+    const { client } = await w.join();
+    for (let i = 0; i < 4; i++) {
+      client.write(frame(BINARY, content(i, size)));
+      await w.until('message', i + 1);
+    }
+    for (const [i, bytes] of seen.entries()) expect(bytes.equals(content(i, size))).toBe(true);
+  });
+
+  test.each(['buffer', 'transient'] as const)(
+    'costs nothing of what lies between in other slabs, nor a connection that comes (%s)',
+    async (binaryType) => {
+      const seen: (string | Buffer)[] = [];
+      const w = await watch({
+        binaryType,
+        message(connection, data) {
+          seen.push(`${connection.request.path} ${data.length} ${data.slice(0, 5)}`);
+          if (typeof data !== 'string' && data.buffer.byteLength > 0) outrage(data);
+        },
+      });
+      const { client } = await w.join();
+      const wanted: string[] = [];
+      for (let i = 0; i < 4; i++) {
+        const parts: Uint8Array[] = [];
+        for (const size of [20, 5000, 200_000]) {
+          parts.push(frame(BINARY, Buffer.alloc(size, 'bytes')), frame(TEXT, `text ${i}`));
+          wanted.push(`/ ${size} bytes`, `/ 6 text `);
+        }
+        client.write(...parts);
+        await w.until('message', wanted.length);
+        const { client: late } = await w.join({ path: '/late' });
+        late.write(frame(TEXT, 'here'));
+        wanted.push('/late 4 here');
+        await w.until('message', wanted.length);
+      }
+      expect(seen).toEqual(wanted);
+    },
+  );
+});
+
 describe('a text after a detached message', () => {
   test.each(['plain', 'grüße, 世界'])('is whole: %s', async (text) => {
     const texts: unknown[] = [];
