@@ -168,15 +168,17 @@ export class Connection<D = unknown, X = unknown> {
    */
   send(data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): SendResult {
     if (this.stage !== Stage.OPEN) return this.refuseSend();
-    if (typeof data === 'string') {
-      const opcode = options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT);
-      if (data.length > TEXT_COPY_MAX) return this.sendBytes(Buffer.from(data), opcode);
-      if (this.mayPass(data.length * 3) && this.isFull(Buffer.byteLength(data))) return this.overflow();
-      this.countInRing(this.crossing.putText(opcode, this.slot, this.generation, data));
-      return this.accepted();
-    }
-    const bytes = toBytes(data);
+    if (typeof data === 'string')
+      return this.sendText(data, options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT));
+    const bytes = data instanceof Uint8Array ? data : toBytes(data);
     return this.sendBytes(bytes, options === undefined ? OPCODE_BINARY : opcodeFor(options, OPCODE_BINARY));
+  }
+
+  private sendText(text: string, opcode: number): SendResult {
+    if (text.length > TEXT_COPY_MAX) return this.sendBytes(Buffer.from(text), opcode);
+    if (this.mayPass(text.length * 3) && this.isFull(Buffer.byteLength(text))) return this.overflow();
+    this.countInRing(this.crossing.putText(opcode, this.slot, this.generation, text));
+    return this.accepted();
   }
 
   private sendBytes(bytes: Uint8Array, opcode: number): SendResult {

@@ -86,8 +86,10 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
   /* the slab of the last payload */
   let memory = NO_MEMORY;
   let shown = EMPTY;
-  /* the record of short messages that was written last: its begin, where its next frame goes, its end */
+  /* the record of short messages that was written last: its begin, whom it is for, where its next frame goes, its end */
   let shortAt = 0;
+  let shortSlot = 0;
+  let shortGeneration = 0;
   let shortNext = 0;
   let shortEnd = 0;
 
@@ -130,19 +132,23 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     if (exiting) n.flush();
   }
 
-  /** Where a frame of `most` bytes may go: behind the last one, if that was a short message to the same connection. */
-  function short(slot: number, generation: number, most: number): number {
-    const last = shortAt >>> 2;
-    if (
+  /** Whether a frame of `most` bytes may go behind the last one: a short message to the same connection. */
+  function follows(slot: number, generation: number, most: number): boolean {
+    return (
       words[WRITE_OFFSET] === shortEnd &&
+      slot === shortSlot &&
+      generation === shortGeneration &&
       words[SORTED]! <= shortAt &&
-      words[last + 1] === slot &&
-      words[last + 2] === generation &&
       shortNext + most + 8 <= size
-    )
-      return shortNext;
+    );
+  }
+
+  /** Begins a record of short messages; it is nothing before frame(). Returns where its first frame goes. */
+  function begin(slot: number, generation: number, most: number): number {
     shortAt = room(most);
-    shortEnd = 0; /* nothing is there before frame() */
+    shortEnd = 0;
+    shortSlot = slot;
+    shortGeneration = generation;
     const w = shortAt >>> 2;
     words[w] = Out.SHORT;
     words[w + 1] = slot;
@@ -209,7 +215,7 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
         putBytes(Out.DATA | (detail << 8), slot, generation, bytes);
         return;
       }
-      const at = short(slot, generation, 2 + length);
+      const at = follows(slot, generation, 2 + length) ? shortNext : begin(slot, generation, 2 + length);
       set.call(out, bytes, at + 2);
       frame(at, detail, length);
     },
@@ -222,7 +228,7 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
         head(at, kind, slot, generation, written);
         return written;
       }
-      const at = short(slot, generation, 2 + most);
+      const at = follows(slot, generation, 2 + most) ? shortNext : begin(slot, generation, 2 + most);
       const written = out.utf8Write(text, at + 2, most);
       if (written <= OUT_SHORT_MAX) {
         frame(at, detail, written);
