@@ -170,6 +170,7 @@ export class Connection<D = unknown, X = unknown> {
     if (this.stage !== Stage.OPEN) return this.refuseSend();
     if (typeof data === 'string')
       return this.sendText(data, options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT));
+    /* the first question of toBytes(), asked here: its rest would keep V8 from inlining this way */
     const bytes = data instanceof Uint8Array ? data : toBytes(data);
     return this.sendBytes(bytes, options === undefined ? OPCODE_BINARY : opcodeFor(options, OPCODE_BINARY));
   }

@@ -33,7 +33,7 @@ const { WRITE_OFFSET, FLUSHES, SORTED } = OutWord;
 const HEADER = OUT_HEADER;
 const LAST_OPCODE = 0xf;
 
-/** An empty slab stands for a payload of no bytes. */
+/** Stands for a slab that is not there any more. */
 const NO_MEMORY = new ArrayBuffer(0);
 const EMPTY = new BufferView(NO_MEMORY, 0, 0) as FastBuffer;
 
@@ -47,7 +47,7 @@ export interface Crossing {
   readonly queued: Float64Array;
   /** By slot: payload bytes that publications handed over since the last flush. */
   readonly published: Float64Array;
-  /** A view of bytes that lie in a slab. As with the next two, they are recovered when the slab was given away meanwhile. */
+  /** A view of bytes that lie in a slab; as for the next two, they are recovered when it was given away meanwhile. */
   view(id: number, offset: number, length: number): Buffer;
   /** The same bytes as ASCII or Latin-1 text. */
   latin1(id: number, offset: number, length: number): string;

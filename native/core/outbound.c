@@ -127,11 +127,11 @@ static shaped shape(lwsn_connection *c, unsigned detail, uint8_t *data, size_t s
 }
 
 /* What is `alone` in this flush goes out of where it is. */
-static void add_frames(gather *g, uint8_t *data, size_t size, bool alone) {
+static void add_frames(gather *g, const uint8_t *data, size_t size, lwsn_shared_frame *owner, bool alone) {
   if (alone)
-    add_part(g, data, size, NULL);
+    add_part(g, data, size, owner);
   else
-    gather_add(g, data, size, NULL);
+    gather_add(g, data, size, owner);
 }
 
 static void add_message(gather *g, unsigned detail, uint8_t *data, size_t length, bool alone) {
@@ -140,7 +140,7 @@ static void add_message(gather *g, unsigned detail, uint8_t *data, size_t length
   uint8_t *frame = lwsn_frame_seal(c, m.data, m.size, m.first);
   size_t size = (size_t)(m.data + m.size - frame);
   g->t->server->stats.messages_sent++;
-  add_frames(g, frame, size, alone);
+  add_frames(g, frame, size, NULL, alone);
   if (!alone && m.data != data && size > JOIN_MAX) gather_flush(g); /* the next message takes that memory */
 }
 
@@ -170,7 +170,7 @@ static void add_short(gather *g, out_record *r) {
     return;
   }
   g->t->server->stats.messages_sent += r->count;
-  add_frames(g, r->payload, r->length, is_alone(g, r));
+  add_frames(g, r->payload, r->length, NULL, is_alone(g, r));
 }
 
 static void add_ping(gather *g, out_record *r) {
@@ -212,11 +212,7 @@ static void add_delivery(gather *g, const lwsn_delivery *d) {
   }
   size_t size;
   const uint8_t *frame = lwsn_shared_frame_bytes(shared, &size);
-  /* a single frame goes out of where it is */
-  if (g->count == 0 && d->next == 0)
-    add_part(g, frame, size, shared);
-  else
-    gather_add(g, frame, size, shared);
+  add_frames(g, frame, size, shared, g->count == 0 && d->next == 0);
 }
 
 static void apply(gather *g, out_record *r) {

@@ -158,7 +158,8 @@ static bool begin_frame(lwsn_connection *c, const uint8_t *h, size_t size) {
 
 /*
  * A short message in one frame, all of it there and nothing special about it: what most frames are.
- * Returns bytes used; 0: it is something else, or wrong. Flattened: the calls cost as much as the work.
+ * Returns bytes used; 0: it is something else, or wrong. Flattened: the calls cost as much as the work;
+ * what is rare in them (failing, introducing, a fresh slab) is declared noinline.
  */
 __attribute__((flatten)) static size_t take_short(lwsn_connection *c, const uint8_t *data, size_t size) {
   lwsn_receive *rx = &c->rx;

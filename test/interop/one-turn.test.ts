@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
-import { type Connection, connect, type DeflateOptions, type ServerOptions } from '../../lib/index.js';
+import { type Connection, connect, type DeflateOptions } from '../../lib/index.js';
 import { queue } from '../helpers/queue.js';
 import { recorder, startServer, turnUntil } from '../helpers/server.js';
 
@@ -12,7 +12,7 @@ type Message = string | Buffer;
 
 interface Way {
   connection: Connection;
-  /** What the peer received, text as string, pings and pongs as `ping …`. */
+  /** What the peer received: text as string, pings as `ping …`. */
   received: ReturnType<typeof queue<Message>>;
   /** How many messages were sent, as stats count them; a client has none. */
   sent(): number | undefined;
@@ -27,10 +27,12 @@ function listen(socket: WebSocket) {
   return received;
 }
 
-async function asServer(perMessageDeflate?: DeflateOptions, options: ServerOptions = {}): Promise<Way> {
+async function asServer(perMessageDeflate?: DeflateOptions): Promise<Way> {
   const record = recorder();
-  const settings = { ...record.handlers, ...(perMessageDeflate && { perMessageDeflate }), ...options };
-  const { url, server } = await startServer(settings);
+  const { url, server } = await startServer({
+    ...record.handlers,
+    ...(perMessageDeflate && { perMessageDeflate }),
+  });
   const another = async () => {
     const socket = new WebSocket(url, { perMessageDeflate: perMessageDeflate !== undefined });
     onTestFinished(() => socket.terminate());

@@ -138,6 +138,25 @@ static void WRITABLE_comes_once_when_the_queue_ran_empty(void) {
   end();
 }
 
+/* Lengths that the writer never gives: the core goes by how much was written. */
+static void a_record_that_reaches_past_what_was_written_is_not_read(void) {
+  static const uint32_t lengths[] = {208, LWSN_OUT_SIZE, UINT32_MAX - LWSN_OUT_HEADER, UINT32_MAX};
+  begin();
+  uint32_t *words = (uint32_t *)w.context->outbound.ring->data, *record = words + LWSN_OUT_START / 4;
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    lwsn_outbound_flush(w.context);
+    out_message(&w, handle, 2, content, 200);
+    record[3] = lengths[i];
+    lwsn_outbound_flush(w.context);
+    CHECK_INT(words[0], LWSN_OUT_START);
+    out_message(&w, handle, 1, "behind it", 9);
+    frame f;
+    CHECK_SOON(&w, wire_next(p, &f));
+    CHECK_BYTES(f.data, f.size, "behind it");
+  }
+  end();
+}
+
 static void WRITABLE_comes_once_after_it_was_asked_for(void) {
   begin();
   for (unsigned i = 1; i <= 3; i++) {
@@ -250,6 +269,7 @@ int main(void) {
   interleaved_messages_to_many_connections_each_keep_their_order();
   what_waits_natively_is_published_exactly();
   WRITABLE_comes_once_when_the_queue_ran_empty();
+  a_record_that_reaches_past_what_was_written_is_not_read();
   WRITABLE_comes_once_after_it_was_asked_for();
   asking_for_WRITABLE_while_bytes_wait_is_answered_when_they_left();
   a_full_socket_lets_the_loop_sleep();
