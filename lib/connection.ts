@@ -1,5 +1,5 @@
 import { closePayload, toBytes, wordsOf } from './arguments.js';
-import { callClose, callMessage } from './calls.js';
+import { callClose } from './calls.js';
 import type { Crossing } from './crossing.js';
 import { type Death, deadUse } from './death.js';
 import { LwsError } from './errors.js';
@@ -56,8 +56,6 @@ export class Connection<D = unknown, X = unknown> {
   inbox: Inbox | undefined = undefined;
   /** The text of the request's head until somebody asks for the request: most idle connections keep no more. */
   private head: UpgradeRequest<X> | string;
-  private ringBytes = 0;
-  private ringFlush = -1;
   private extras: Extras | undefined = undefined;
   private death: Death | undefined = undefined;
 
@@ -108,13 +106,7 @@ export class Connection<D = unknown, X = unknown> {
    */
   get bufferedAmount(): number {
     if (this.stage === Stage.DEAD) return 0;
-    return this.crossing.queued[this.slot]! + this.inRing();
-  }
-
-  /** What was accepted since the last flush: from `send` through the ring, and from publications. */
-  private inRing(): number {
-    const published = this.crossing.published[this.slot]!;
-    return this.ringFlush === this.crossing.flushes() ? this.ringBytes + published : published;
+    return this.crossing.waiting(this.slot);
   }
 
   /**
@@ -168,27 +160,26 @@ export class Connection<D = unknown, X = unknown> {
    */
   send(data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): SendResult {
     if (this.stage !== Stage.OPEN) return this.refuseSend();
-    if (typeof data === 'string')
-      return this.sendText(data, options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT));
+    if (typeof data === 'string') return this.sendText(data, options);
     /* the first question of toBytes(), asked here: its rest would keep V8 from inlining this way */
     const bytes = data instanceof Uint8Array ? data : toBytes(data);
     return this.sendBytes(bytes, options === undefined ? OPCODE_BINARY : opcodeFor(options, OPCODE_BINARY));
   }
 
-  private sendText(text: string, opcode: number): SendResult {
+  private sendText(text: string, options: SendOptions | undefined): SendResult {
+    const opcode = options === undefined ? OPCODE_TEXT : opcodeFor(options, OPCODE_TEXT);
     if (text.length > TEXT_COPY_MAX) return this.sendBytes(Buffer.from(text), opcode);
-    if (this.mayPass(text.length * 3) && this.isFull(Buffer.byteLength(text))) return this.overflow();
-    this.countInRing(this.crossing.putText(opcode, this.slot, this.generation, text));
-    return this.accepted();
+    if (this.wouldPass(text.length * 3) && this.isFull(Buffer.byteLength(text))) return this.overflow();
+    return this.crossing.putText(opcode, this, text) ? 'sent' : 'buffered';
   }
 
   private sendBytes(bytes: Uint8Array, opcode: number): SendResult {
     const size = bytes.length;
-    if (this.mayPass(size) && this.isFull(size)) return this.overflow();
+    const { crossing, slot } = this;
+    if (crossing.waiting(slot) + size > this.host.maxBackpressure && this.isFull(size))
+      return this.overflow();
     if (size > OUT_COPY_MAX) return this.sendLarge(bytes, opcode);
-    this.crossing.putMessage(opcode, this.slot, this.generation, bytes);
-    this.countInRing(size);
-    return this.accepted();
+    return crossing.putMessage(opcode, this, bytes) ? 'sent' : 'buffered';
   }
 
   private sendLarge(bytes: Uint8Array, opcode: number): SendResult {
@@ -197,14 +188,9 @@ export class Connection<D = unknown, X = unknown> {
     return left === 0 ? 'sent' : 'buffered';
   }
 
-  private accepted(): SendResult {
-    return this.crossing.queued[this.slot] === 0 ? 'sent' : 'buffered';
-  }
-
-  /** Whether so much more might pass maxBackpressure: cheap, and never false where it would. */
-  private mayPass(size: number): boolean {
-    const { queued, published, used } = this.crossing;
-    return queued[this.slot]! + published[this.slot]! + used() + size > this.host.maxBackpressure;
+  /** Whether so much more would pass maxBackpressure if the socket took nothing. */
+  private wouldPass(size: number): boolean {
+    return this.crossing.waiting(this.slot) + size > this.host.maxBackpressure;
   }
 
   /**
@@ -212,22 +198,11 @@ export class Connection<D = unknown, X = unknown> {
    * the ring is flushed first; where nothing waits, a message may have any size.
    */
   private isFull(size: number): boolean {
-    const { queued } = this.crossing;
-    const most = this.host.maxBackpressure - size;
-    const inRing = this.inRing();
-    if (queued[this.slot]! + inRing <= most) return false;
-    if (inRing > 0) this.crossing.flush();
+    if (!this.wouldPass(size)) return false;
+    const { queued, handed } = this.crossing;
+    if (handed[this.slot]! > 0) this.crossing.flush();
     const waiting = queued[this.slot]!;
-    return waiting > 0 && waiting > most;
-  }
-
-  private countInRing(size: number): void {
-    const flush = this.crossing.flushes();
-    if (this.ringFlush === flush) this.ringBytes += size;
-    else {
-      this.ringFlush = flush;
-      this.ringBytes = size;
-    }
+    return waiting > 0 && waiting + size > this.host.maxBackpressure;
   }
 
   private overflow(): SendResult {
@@ -314,12 +289,12 @@ export class Connection<D = unknown, X = unknown> {
         'ERR_INVALID_ARGUMENT',
         `Expected at most 125 bytes for a ping but got ${bytes.length}`,
       );
-    if (this.mayPass(bytes.length) && this.isFull(bytes.length)) {
+    if (this.isFull(bytes.length)) {
       this.overflow();
       return;
     }
-    this.countInRing(bytes.length);
     this.crossing.putBytes(Out.PING, this.slot, this.generation, bytes);
+    this.crossing.handed[this.slot]! += bytes.length;
   }
 
   /**
@@ -384,16 +359,6 @@ export class Connection<D = unknown, X = unknown> {
   ownInbox(): Inbox {
     this.inbox ??= new Inbox(this as unknown as Connection);
     return this.inbox;
-  }
-
-  /** @internal */
-  deliver(data: string | Buffer): void {
-    if (this.inbox !== undefined) {
-      this.inbox.message(data);
-      return;
-    }
-    if (this.stage !== Stage.OPEN) return;
-    callMessage(this as unknown as Connection, data);
   }
 
   /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */

@@ -4,9 +4,11 @@ import {
   OUT_COPY_MAX,
   OUT_HEADER,
   OUT_SHORT_MAX,
+  OUT_SORTED,
   OUT_START,
+  OUT_WRITE_OFFSET,
   Out,
-  OutWord,
+  PLAIN,
 } from './native.js';
 
 /** Buffer with the fast decoders and encoders that its public types leave out. */
@@ -29,9 +31,33 @@ export const BufferView: BufferView = (Buffer as unknown as { [Symbol.species]: 
 const { set } = Uint8Array.prototype;
 
 /* constants of this module: an import may be a getter, whose call may throw where head() must not */
-const { WRITE_OFFSET, FLUSHES, SORTED } = OutWord;
+const WRITE_OFFSET = OUT_WRITE_OFFSET;
 const HEADER = OUT_HEADER;
-const LAST_OPCODE = 0xf;
+
+/** Who is meant: a place in the registry, and which of those who had it. */
+export interface Handle {
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/** The record of short messages that was written last. */
+interface ShortRecord {
+  /** Whom it is for. */
+  handle: Handle;
+  /** Where its first frame is. */
+  begin: number;
+  /** Where its next one goes. */
+  next: number;
+  end: number;
+}
+
+const NOBODY: Handle = { slot: 0, generation: 0 };
+
+/** The slab of the last payload. */
+interface Seen {
+  memory: ArrayBuffer;
+  bytes: FastBuffer;
+}
 
 /** Stands for a slab that is not there any more. */
 const NO_MEMORY = new ArrayBuffer(0);
@@ -45,8 +71,8 @@ export interface Crossing {
   readonly native: Native;
   readonly records: Uint32Array;
   readonly queued: Float64Array;
-  /** By slot: payload bytes that publications handed over since the last flush. */
-  readonly published: Float64Array;
+  /** By slot: payload bytes of messages, pings and publications that the next flush takes. */
+  readonly handed: Float64Array;
   /** A view of bytes that lie in a slab; as for the next two, they are recovered when it was given away meanwhile. */
   view(id: number, offset: number, length: number): Buffer;
   /** The same bytes as ASCII or Latin-1 text. */
@@ -55,18 +81,19 @@ export interface Crossing {
   utf8(id: number, offset: number, length: number): string;
   /** The batch is over: its slabs are nobody's but their readers'. */
   settle(): void;
-  /** Bytes of the ring that are taken: more than any one connection has there. */
-  used(): number;
-  /** Flushes so far; bytes counted in an earlier one have left the ring. */
-  flushes(): number;
+  /** Payload bytes that were accepted for a slot and that its socket has not taken. */
+  waiting(slot: number): number;
   /** Appends a record without payload. */
   put(kind: number, slot: number, generation: number): void;
   /** Appends a record with a copy of `bytes` (at most OUT_COPY_MAX). */
   putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void;
-  /** Appends a message of at most OUT_COPY_MAX bytes; `detail`: the opcode, perhaps with PLAIN. */
-  putMessage(detail: number, slot: number, generation: number, bytes: Uint8Array): void;
-  /** The same for a text of at most OUT_COPY_MAX / 3 characters as UTF-8; returns its bytes. */
-  putText(detail: number, slot: number, generation: number, text: string): number;
+  /**
+   * Appends a message of at most OUT_COPY_MAX bytes; `detail`: the opcode, perhaps with PLAIN. Returns whether nothing
+   * waits natively.
+   */
+  putMessage(detail: number, handle: Handle, bytes: Uint8Array): boolean;
+  /** The same for a text of at most OUT_COPY_MAX / 3 characters, as UTF-8. */
+  putText(detail: number, handle: Handle, text: string): boolean;
   /** As {@link Native.publish}. */
   publish: Native['publish'];
   /** Consumes the ring now. */
@@ -82,32 +109,27 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
   const words = new Uint32Array(shared.out);
   const size = out.length;
   const slots = shared.queued.byteLength / 16;
-  let exiting = false;
-  /* the slab of the last payload */
-  let memory = NO_MEMORY;
-  let shown = EMPTY;
-  /* the record of short messages that was written last: its begin, whom it is for, where its next frame goes, its end */
-  let shortAt = 0;
-  let shortSlot = 0;
-  let shortGeneration = 0;
-  let shortNext = 0;
-  let shortEnd = 0;
-
-  /* process.exit() runs no cleanup hook of the main thread, and no further turn of the loop */
-  process.on('exit', () => {
-    exiting = true;
-    n.flush();
-  });
+  const queued = new Float64Array(shared.queued, 0, slots);
+  const handed = new Float64Array(shared.queued, slots * 8, slots);
+  const last: ShortRecord = { handle: NOBODY, begin: 0, next: 0, end: 0 };
+  const seen: Seen = { memory: NO_MEMORY, bytes: EMPTY };
 
   /** The slab, or nothing where it was given away. */
   function show(id: number): FastBuffer {
     const wanted = slabs[id] ?? NO_MEMORY;
-    if (wanted !== memory) {
+    if (wanted !== seen.memory) {
       const { byteLength } = wanted;
-      shown = byteLength === 0 ? EMPTY : (new BufferView(wanted, 0, byteLength) as FastBuffer);
-      memory = wanted;
+      seen.bytes = byteLength === 0 ? EMPTY : (new BufferView(wanted, 0, byteLength) as FastBuffer);
+      seen.memory = wanted;
     }
-    return shown;
+    return seen.bytes;
+  }
+
+  /** A view of what is not shown yet, is empty, or was given away. */
+  function look(id: number, offset: number, length: number): Buffer {
+    if (length === 0) return Buffer.alloc(0); /* memory of its own: its reader may give it away */
+    if (show(id).length === 0) return n.recover(id, offset, length);
+    return new BufferView(seen.memory, offset, length);
   }
 
   function room(bytes: number): number {
@@ -127,47 +149,50 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     words[w + 1] = slot;
     words[w + 2] = generation;
     words[w + 3] = length;
-    shortEnd = 0;
+    last.end = 0;
     words[WRITE_OFFSET] = (at + HEADER + length + 7) & ~7;
-    if (exiting) n.flush();
   }
 
-  /** Whether a frame of `most` bytes may go behind the last one: a short message to the same connection. */
-  function follows(slot: number, generation: number, most: number): boolean {
-    return (
-      words[WRITE_OFFSET] === shortEnd &&
-      slot === shortSlot &&
-      generation === shortGeneration &&
-      words[SORTED]! <= shortAt &&
-      shortNext + most + 8 <= size
-    );
+  /** Where a frame of `most` bytes goes: behind the last one, where that is a short message to the same connection. */
+  function place(handle: Handle, most: number): number {
+    const { next } = last;
+    return handle === last.handle &&
+      words[WRITE_OFFSET] === last.end &&
+      words[OUT_SORTED]! < last.begin &&
+      next + most + 8 <= size
+      ? next
+      : begin(handle, most);
   }
 
   /** Begins a record of short messages; it is nothing before frame(). Returns where its first frame goes. */
-  function begin(slot: number, generation: number, most: number): number {
-    shortAt = room(most);
-    shortEnd = 0;
-    shortSlot = slot;
-    shortGeneration = generation;
-    const w = shortAt >>> 2;
+  function begin(handle: Handle, most: number): number {
+    const at = room(most);
+    last.handle = handle;
+    last.begin = at + HEADER;
+    last.end = 0;
+    const w = at >>> 2;
     words[w] = Out.SHORT;
-    words[w + 1] = slot;
-    words[w + 2] = generation;
-    words[w + 4] = 0;
-    return shortAt + HEADER;
+    words[w + 1] = handle.slot;
+    words[w + 2] = handle.generation;
+    return at + HEADER;
   }
 
   /** The payload lies behind the two bytes at `at`. */
   function frame(at: number, opcode: number, length: number): void {
+    const record = last;
+    const first = record.begin;
+    const next = at + 2 + length;
     out[at] = 0x80 | opcode; /* RFC 6455 5.2 */
     out[at + 1] = length;
-    const w = shortAt >>> 2;
-    shortNext = at + 2 + length;
-    shortEnd = (shortNext + 7) & ~7;
-    words[w + 3] = shortNext - shortAt - HEADER;
-    words[w + 4]++;
-    words[WRITE_OFFSET] = shortEnd;
-    if (exiting) n.flush();
+    words[((first - HEADER) >>> 2) + 3] = next - first;
+    record.next = next;
+    words[WRITE_OFFSET] = record.end = (next + 7) & ~7;
+  }
+
+  /** Counts payload bytes that were appended; returns whether nothing waits natively. */
+  function took(slot: number, bytes: number): boolean {
+    handed[slot]! += bytes;
+    return queued[slot] === 0;
   }
 
   function putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void {
@@ -177,15 +202,16 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     head(at, kind, slot, generation, length);
   }
 
-  return {
+  const crossing: Crossing = {
     native: n,
     records: new Uint32Array(shared.records),
-    queued: new Float64Array(shared.queued, 0, slots),
-    published: new Float64Array(shared.queued, slots * 8, slots),
+    queued,
+    handed,
     view(id, offset, length) {
-      if (length === 0) return Buffer.alloc(0); /* memory of its own: its reader may give it away */
-      if (show(id).length === 0) return n.recover(id, offset, length);
-      return new BufferView(memory, offset, length);
+      const { memory, bytes } = seen;
+      return slabs[id] === memory && bytes.length !== 0
+        ? new BufferView(memory, offset, length)
+        : look(id, offset, length);
     },
     latin1(id, offset, length) {
       if (length === 0) return '';
@@ -200,52 +226,71 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
       return slab.utf8Slice(offset, offset + length);
     },
     settle() {
-      memory = NO_MEMORY;
-      shown = EMPTY;
+      seen.memory = NO_MEMORY;
+      seen.bytes = EMPTY;
+      last.handle = NOBODY; /* who died in this batch is held no longer */
     },
-    used: () => words[WRITE_OFFSET]!,
-    flushes: () => words[FLUSHES]!,
+    waiting: (slot) => queued[slot]! + handed[slot]!,
     put(kind, slot, generation) {
       head(room(0), kind, slot, generation, 0);
     },
     putBytes,
-    putMessage(detail, slot, generation, bytes) {
+    putMessage(detail, handle, bytes) {
       const { length } = bytes;
-      if (length > OUT_SHORT_MAX || detail > LAST_OPCODE) {
-        putBytes(Out.DATA | (detail << 8), slot, generation, bytes);
-        return;
+      const { slot } = handle;
+      if (length > OUT_SHORT_MAX || detail >= PLAIN) {
+        putBytes(Out.DATA | (detail << 8), slot, handle.generation, bytes);
+      } else {
+        const at = place(handle, 2 + length);
+        set.call(out, bytes, at + 2);
+        frame(at, detail, length);
       }
-      const at = follows(slot, generation, 2 + length) ? shortNext : begin(slot, generation, 2 + length);
-      set.call(out, bytes, at + 2);
-      frame(at, detail, length);
+      handed[slot]! += length;
+      return queued[slot] === 0;
     },
-    putText(detail, slot, generation, text) {
+    putText(detail, handle, text) {
       const kind = Out.DATA | (detail << 8);
       const most = text.length * 3;
-      if (text.length > OUT_SHORT_MAX || detail > LAST_OPCODE) {
+      if (text.length > OUT_SHORT_MAX || detail >= PLAIN) {
         const at = room(most);
         const written = out.utf8Write(text, at + HEADER, most);
-        head(at, kind, slot, generation, written);
-        return written;
+        head(at, kind, handle.slot, handle.generation, written);
+        return took(handle.slot, written);
       }
-      const at = follows(slot, generation, 2 + most) ? shortNext : begin(slot, generation, 2 + most);
+      const at = place(handle, 2 + most);
       const written = out.utf8Write(text, at + 2, most);
       if (written <= OUT_SHORT_MAX) {
         frame(at, detail, written);
       } else {
         const moved = room(written);
         out.copyWithin(moved + HEADER, at + 2, at + 2 + written);
-        head(moved, kind, slot, generation, written);
+        head(moved, kind, handle.slot, handle.generation, written);
       }
-      return written;
+      return took(handle.slot, written);
     },
-    publish(server, slot, generation, topic, data, opcode) {
-      const taken = n.publish(server, slot, generation, topic, data, opcode);
-      if (exiting) n.flush();
-      return taken;
-    },
+    publish: (server, slot, generation, topic, data, opcode) =>
+      n.publish(server, slot, generation, topic, data, opcode),
     flush: () => n.flush(),
   };
+  process.on('exit', () => flushEach(crossing));
+  return crossing;
+}
+
+/** process.exit() runs no cleanup hook of the main thread, and no further turn of the loop: nothing may wait for one. */
+function flushEach(crossing: Crossing): void {
+  const flushing = <A extends unknown[], R>(put: (...given: A) => R) => {
+    return (...given: A): R => {
+      const result = put(...given);
+      crossing.flush();
+      return result;
+    };
+  };
+  crossing.put = flushing(crossing.put);
+  crossing.putBytes = flushing(crossing.putBytes);
+  crossing.putMessage = flushing(crossing.putMessage);
+  crossing.putText = flushing(crossing.putText);
+  crossing.publish = flushing(crossing.publish);
+  crossing.flush();
 }
 
 /** Sends bytes of an HTTP response; false when the handle is dead. */

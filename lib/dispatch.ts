@@ -1,5 +1,5 @@
-import { callFragment, callOpen, callPong, callWritable } from './calls.js';
-import { Connection } from './connection.js';
+import { callFragment, callMessage, callOpen, callPong, callWritable } from './calls.js';
+import { Connection, Stage } from './connection.js';
 import { type Crossing, type FastBuffer, startCrossing } from './crossing.js';
 import {
   Closing,
@@ -136,13 +136,11 @@ function createDispatcher(): Dispatcher {
     }
   }
 
-  function text(w: number, connection: Connection): void {
+  function text(w: number): string {
     const id = records[w + 3]!;
     const start = records[w + 4]!;
     const length = records[w + 5]!;
-    connection.deliver(
-      records[w + 6] === 1 ? crossing.latin1(id, start, length) : crossing.utf8(id, start, length),
-    );
+    return records[w + 6] === 1 ? crossing.latin1(id, start, length) : crossing.utf8(id, start, length);
   }
 
   function fragment(w: number, connection: Connection): void {
@@ -211,10 +209,13 @@ function createDispatcher(): Dispatcher {
       const generation = records[w + 2]!;
       const connection = connections[slot];
       if (connection !== undefined && connection.generation === generation) {
-        if (kind === Kind.TEXT) text(w, connection);
-        else if (kind === Kind.BINARY)
-          connection.deliver(crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!));
-        else toConnection(kind, w, slot, connection);
+        if (kind === Kind.BINARY || kind === Kind.TEXT) {
+          /* all of it here: V8 inlines up to a limit, and counts only what is called */
+          const data =
+            kind === Kind.BINARY ? crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!) : text(w);
+          if (connection.inbox !== undefined) connection.inbox.message(data);
+          else if (connection.stage === Stage.OPEN) callMessage(connection, data);
+        } else toConnection(kind, w, slot, connection);
       } else if (kind === Kind.OPEN) onOpen(w, slot, generation);
       else if (kind === Kind.LISTENER)
         targets.get(serverId(records[w + 7]!, slot))?.listenerPaused(records[w + 6]!);

@@ -10,7 +10,7 @@ export interface SharedMemory {
   records: ArrayBuffer;
   /** The out-ring, see {@link OUT_START}. */
   out: ArrayBuffer;
-  /** A double per slot: bytes that wait natively for its socket. Then another: published bytes of this turn. */
+  /** A double per slot: bytes that wait natively for its socket. Then another: payload bytes that the next flush takes. */
   queued: ArrayBuffer;
 }
 
@@ -195,10 +195,12 @@ export const Out = {
   SHORT: 11,
 } as const;
 
-/** Offset of the first out-record; before it the words of {@link OutWord}. */
+/** Offset of the first out-record; before it {@link OUT_WRITE_OFFSET} and {@link OUT_SORTED}. */
 export const OUT_START = 64;
-/** Write offset, flushes so far, and up to where records are sorted and change no more. */
-export const OutWord = { WRITE_OFFSET: 0, FLUSHES: 1, SORTED: 2 } as const;
+/** The word that tells where the next out-record goes. */
+export const OUT_WRITE_OFFSET = 0;
+/** The word that tells up to where out-records are sorted, and change no more. */
+export const OUT_SORTED = 1;
 /** Bytes before each out-payload. */
 export const OUT_HEADER = 32;
 /** Larger payloads do not go through the ring. */

@@ -182,6 +182,25 @@ lwsn_record *lwsn_inbound_next(const lwsn_inbound *in) {
   return (lwsn_record *)in->ring->data + in->count;
 }
 
+bool lwsn_inbound_begin_run(lwsn_inbound *in, lwsn_keep keep, size_t least, lwsn_run *run) {
+  lwsn_record *next = lwsn_inbound_next(in);
+  if (!next) return false;
+  lwsn_slab *slab = keep == LWSN_KEEP_BATCH ? lent_with_room(in, least) : shared_with_room(in, false, least);
+  if (!slab) return false;
+  *run = (lwsn_run){.slab = slab,
+                    .next = next,
+                    .records = LWSN_RING_RECORDS - in->count,
+                    .at = slab->data + slab->used,
+                    .room = slab->size - slab->used};
+  return true;
+}
+
+void lwsn_inbound_end_run(lwsn_inbound *in, const lwsn_run *run, uint32_t count, size_t bytes) {
+  in->count += count;
+  in->batch_bytes += bytes;
+  run->slab->used = run->slab->size - run->room;
+}
+
 static bool push_ring(lwsn_inbound *in, const lwsn_record *record) {
   lwsn_record *next = lwsn_inbound_next(in);
   if (!next) return false;

@@ -158,6 +158,34 @@ bool lwsn_inbound_show(lwsn_inbound *in, lwsn_record *record, const uint8_t *pay
 /** Closes the landing: what was not shown is free again. */
 void lwsn_inbound_landed(lwsn_inbound *in);
 
+/**
+ * Room for records and small payloads that are written one behind the other, without a question for each. Open between
+ * lwsn_inbound_begin_run and lwsn_inbound_end_run; nothing else is told or reserved meanwhile.
+ */
+typedef struct lwsn_run {
+  lwsn_slab *slab;
+  lwsn_record *next; /* where the next record goes */
+  uint32_t records;  /* how many the ring has room for, from the begin of the run */
+  uint8_t *at;       /* where the next payload goes */
+  size_t room;       /* bytes from there to the end of the slab */
+} lwsn_run;
+
+/** Opens a run of payloads of at most `least` bytes each. False: the ring is full or being read, or there is no memory. */
+bool lwsn_inbound_begin_run(lwsn_inbound *in, lwsn_keep keep, size_t least, lwsn_run *run);
+
+/** Makes the `size` bytes at `at` the record's; the caller saw that there is room. */
+static inline void lwsn_run_place(lwsn_run *run, lwsn_record *record, size_t size) {
+  size_t taken = (size + 7) & ~(size_t)7;
+  record->slab = run->slab->id;
+  record->offset = (uint32_t)(run->slab->size - run->room);
+  record->length = (uint32_t)size;
+  run->room = taken < run->room ? run->room - taken : 0;
+  run->at += taken;
+}
+
+/** Closes it: its first `count` records are told, with `bytes` of payload. */
+void lwsn_inbound_end_run(lwsn_inbound *in, const lwsn_run *run, uint32_t count, size_t bytes);
+
 /** Makes a slab of its own the record's payload. False: the table is full; the reference stays the caller's. */
 bool lwsn_inbound_adopt(lwsn_inbound *in, lwsn_record *record, lwsn_slab *slab);
 

@@ -21,15 +21,14 @@ typedef struct out_record {
   uint32_t slot;
   uint32_t link; /* the generation, then the offset of the transport's next record */
   uint32_t length;
-  uint32_t count; /* of SHORT alone: the frame header of another may lie over it */
-  uint8_t headroom[12];
+  uint8_t headroom[LWSN_OUT_HEADER - 16]; /* for a frame header */
   uint8_t payload[];
 } out_record;
 
 _Static_assert(sizeof(out_record) == LWSN_OUT_HEADER, "the surface to lib/native.ts");
 
 /* The words before the first record. */
-enum { WRITE_OFFSET, FLUSHES, SORTED };
+enum { WRITE_OFFSET, SORTED };
 
 static uint32_t *words_of(const lwsn_outbound *out) { return (uint32_t *)out->ring->data; }
 
@@ -153,13 +152,19 @@ static void add_data(gather *g, out_record *r, unsigned detail) {
 
 /* A header of our own may be longer than the one that is there: then it takes the end of a message that has gone. */
 static void add_each(gather *g, out_record *r) {
-  bool alone = r->count == 1 && is_alone(g, r);
+  bool alone = 2u + r->payload[1] == r->length && is_alone(g, r);
   for (uint32_t at = 0; at + 2 <= r->length && !g->t->doomed;) {
     uint8_t *header = r->payload + at;
     at += 2u + header[1];
     if (at > r->length) return;
     add_message(g, header[0] & 0x0f, header + 2, header[1], alone);
   }
+}
+
+static uint32_t frames_in(const out_record *r) {
+  uint32_t count = 0;
+  for (uint32_t at = 0; at + 2 <= r->length; at += 2u + r->payload[at + 1]) count++;
+  return count;
 }
 
 static void add_short(gather *g, out_record *r) {
@@ -169,7 +174,7 @@ static void add_short(gather *g, out_record *r) {
     add_each(g, r);
     return;
   }
-  g->t->server->stats.messages_sent += r->count;
+  g->t->server->stats.messages_sent += frames_in(r);
   add_frames(g, r->payload, r->length, NULL, is_alone(g, r));
 }
 
@@ -270,13 +275,8 @@ void lwsn_outbound_link_delivery(lwsn_transport *t, uint32_t delivery) { append(
 
 /* What a record means for publications before it is applied. */
 static void foresee(lwsn_transport *t, const out_record *r) {
-  switch (r->kind & 0xff) {
-    case LWSN_OUT_DATA:
-    case LWSN_OUT_PING: t->out_bytes += r->length; break;
-    case LWSN_OUT_SHORT: t->out_bytes += r->length - 2 * r->count; break;
-    case LWSN_OUT_CLOSE:
-    case LWSN_OUT_TERMINATE: lwsn_topics_leave_all(&t->server->topics, t); break;
-  }
+  unsigned kind = r->kind & 0xff;
+  if (kind == LWSN_OUT_CLOSE || kind == LWSN_OUT_TERMINATE) lwsn_topics_leave_all(&t->server->topics, t);
 }
 
 /* What names a dead handle is left out. */
@@ -306,8 +306,8 @@ static void flush_transport(lwsn_context *c, lwsn_transport *t) {
   g.count = 0;
   g.staged = 0;
   uint32_t at = t->out_first;
-  t->out_first = t->out_last = t->out_bytes = 0;
-  *lwsn_registry_published(&c->registry, t->handle.slot) = 0;
+  t->out_first = t->out_last = 0;
+  *lwsn_registry_handed(&c->registry, t->handle.slot) = 0;
   while (at && !t->doomed) {
     if (at & LINK_DELIVERY) {
       const lwsn_delivery *d = &c->publications.deliveries[at & ~LINK_DELIVERY];
@@ -337,7 +337,6 @@ void lwsn_outbound_flush(lwsn_context *c) {
     lwsn_publications_clear(&c->publications);
     out->dirty_count = 0;
     words[SORTED] = words[WRITE_OFFSET] = LWSN_OUT_START;
-    words[FLUSHES]++; /* whoever counts bytes in the ring starts anew */
     out->flushing = false;
   }
   lwsn_transport_reap(c);

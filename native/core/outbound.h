@@ -25,14 +25,14 @@ typedef enum lwsn_out_kind {
                                 accepts the 101 it was told, without payload */
   LWSN_OUT_RESPONSE_END = 10, /* detail 1: keep the transport for another request */
   LWSN_OUT_SHORT = 11 /* messages of at most LWSN_OUT_SHORT_MAX bytes behind each other, each with the header a server
-                         gives it; word 4: how many */
+                         gives it */
 } lwsn_out_kind;
 
 enum {
   LWSN_OUT_PLAIN = 0x10, /* beside an opcode: do not compress this message */
   LWSN_OUT_SIZE = 512 * 1024,
-  LWSN_OUT_START = 64,      /* first record; word 0: the write offset, kept by the writer; word 1: flushes so far;
-                               word 2: records before this offset are sorted, and change no more */
+  LWSN_OUT_START = 64,      /* first record; word 0: the write offset, kept by the writer; word 1: records before
+                               this offset are sorted, and change no more */
   LWSN_OUT_HEADER = 32,     /* record header: 4 words, then 16 bytes of room for a frame header */
   LWSN_OUT_COPY_MAX = 4096, /* larger payloads do not go through the ring */
   LWSN_OUT_SHORT_MAX = 125, /* RFC 6455 5.2: up to here the length is one byte */

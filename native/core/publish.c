@@ -54,10 +54,10 @@ static void deliver(lwsn_transport *t, uint32_t publication) {
  * is on its way is taken. What could pass the limit on its own was flushed before.
  */
 static bool fits(lwsn_transport *t, size_t size) {
-  double *published = lwsn_registry_published(&t->context->registry, t->handle.slot);
-  double all = (double)t->queue.bytes + t->out_bytes + *published + (double)size;
+  double *handed = lwsn_registry_handed(&t->context->registry, t->handle.slot);
+  double all = (double)t->queue.bytes + *handed + (double)size;
   if (t->queue.bytes > 0 && all > t->server->options.max_backpressure) return false;
-  *published += (double)size;
+  *handed += (double)size;
   return true;
 }
 

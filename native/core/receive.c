@@ -9,6 +9,7 @@
 #include "mask.h"
 #include "message.h"
 #include "server.h"
+#include "short.h"
 #include "wsi.h"
 
 typedef struct inbound_mark {
@@ -156,23 +157,6 @@ static bool begin_frame(lwsn_connection *c, const uint8_t *h, size_t size) {
   return true;
 }
 
-/*
- * A short message in one frame, all of it there and nothing special about it: what most frames are.
- * Returns bytes used; 0: it is something else, or wrong. Flattened: the calls cost as much as the work;
- * what is rare in them (failing, introducing, a fresh slab) is declared noinline.
- */
-__attribute__((flatten)) static size_t take_short(lwsn_connection *c, const uint8_t *data, size_t size) {
-  lwsn_receive *rx = &c->rx;
-  if (size < 2 || rx->header_size > 0 || rx->message || c->fragments || !lwsn_message_wanted(c)) return 0;
-  size_t header = c->client ? 2 : 6, length = data[1] ^ (c->client ? 0 : 0x80u);
-  bool plain = data[0] == (0x80 | LWSN_OP_TEXT) || data[0] == (0x80 | LWSN_OP_BINARY);
-  if (!plain || length > 125 || size < header + length || (double)length > lwsn_message_limit(c)) return 0;
-  take_mask(c, data, header);
-  rx->opcode = data[0] & 0x0f;
-  lwsn_message_whole(c, data + header, length);
-  return header + length;
-}
-
 /* From the first bytes of a frame: whole header, or what there is of it. Returns bytes used. */
 static size_t take_header(lwsn_connection *c, const uint8_t *data, size_t size) {
   lwsn_receive *rx = &c->rx;
@@ -258,7 +242,7 @@ static size_t parse(lwsn_connection *c, const uint8_t *data, size_t size) {
     lwsn_receive *rx = &c->rx;
     if (!rx->in_payload) {
       if (used == size) break;
-      size_t taken = take_short(c, data + used, size - used);
+      size_t taken = lwsn_short_run(c, data + used, size - used, VISIT_RECORDS - (in->count - begin.count));
       used += taken;
       if (taken > 0) continue;
       used += take_header(c, data + used, size - used);

@@ -34,6 +34,7 @@ bool lwsn_registry_take(lwsn_registry *r, struct lwsn_transport *tenant, lwsn_ha
   else
     return false;
   r->tenants[slot] = tenant;
+  *lwsn_registry_handed(r, slot) = 0; /* the other side may have counted for the last tenant after its release */
   r->tenant_count++;
   out->slot = slot;
   out->generation = ++r->generations[slot];
@@ -44,7 +45,6 @@ void lwsn_registry_release(lwsn_registry *r, lwsn_handle handle) {
   r->tenants[handle.slot] = NULL;
   r->tenant_count--;
   lwsn_registry_set_queued(r, handle.slot, 0);
-  *lwsn_registry_published(r, handle.slot) = 0;
   r->resting[r->resting_count++] = handle.slot;
 }
 
@@ -64,6 +64,4 @@ void lwsn_registry_set_queued(lwsn_registry *r, uint32_t slot, double bytes) {
   ((double *)r->queued->data)[slot] = bytes;
 }
 
-double *lwsn_registry_published(lwsn_registry *r, uint32_t slot) {
-  return (double *)r->queued->data + r->capacity + slot;
-}
+double *lwsn_registry_handed(lwsn_registry *r, uint32_t slot) { return (double *)r->queued->data + r->capacity + slot; }

@@ -22,7 +22,7 @@ typedef struct lwsn_registry {
   uint32_t *generations;
   uint32_t *free_slots;
   uint32_t *resting;
-  /* shared with the other side; a double per slot: bytes queued natively; then another: published, not yet flushed */
+  /* shared with the other side; a double per slot: bytes queued natively; then another: bytes handed over, not flushed */
   lwsn_region *queued;
   uint32_t capacity;
   uint32_t used; /* slots ever handed out */
@@ -52,7 +52,7 @@ struct lwsn_transport *lwsn_registry_get(const lwsn_registry *r, lwsn_handle han
 /** Publishes how many bytes wait natively for this slot's socket. */
 void lwsn_registry_set_queued(lwsn_registry *r, uint32_t slot, double bytes);
 
-/** Payload bytes handed to this slot by publications of the flush to come, to be counted by the caller. */
-double *lwsn_registry_published(lwsn_registry *r, uint32_t slot);
+/** Payload bytes that the next flush takes for this slot: counted by whoever hands them over, on either side. */
+double *lwsn_registry_handed(lwsn_registry *r, uint32_t slot);
 
 #endif

@@ -55,7 +55,6 @@ typedef struct lwsn_transport {
   uint8_t *backlog; /* input read but not parsed yet */
   uint32_t backlog_size;
   uint32_t out_first, out_last; /* what this flush sends, see outbound.c */
-  uint32_t out_bytes;           /* payload bytes of that in the out-ring */
   uint32_t subscriptions;       /* the first of its connection's, 0: none */
   uint64_t last_input;          /* loop time */
   uint64_t last_output;         /* loop time at which the socket last took queued bytes */

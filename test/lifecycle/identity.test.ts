@@ -54,7 +54,7 @@ test('no record with the generation of a dead connection reaches its successor',
   const { crossing } = young;
   const dataKinds = [Out.DATA | (TEXT << 8), Out.RAW, Out.PING, Out.CLOSE];
   for (const kind of dataKinds) crossing.putBytes(kind, old.slot, old.generation, Buffer.from('stale'));
-  for (let i = 0; i < 3; i++) crossing.putMessage(TEXT, old.slot, old.generation, Buffer.from('stale'));
+  for (let i = 0; i < 3; i++) crossing.putMessage(TEXT, old, Buffer.from('stale'));
   for (const kind of [Out.PAUSE, Out.WANT_WRITABLE, Out.RESPONSE_END, Out.ACCEPT, Out.TERMINATE])
     crossing.put(kind, old.slot, old.generation);
   expect(crossing.native.send(old.slot, old.generation, TEXT, Buffer.alloc(5000))).toBe(-1);
@@ -71,9 +71,9 @@ test('messages to the dead on both sides of a publication are passed over', asyn
   const { crossing } = young;
   young.subscribe('news');
   for (let i = 0; i < 100; i++) {
-    crossing.putMessage(TEXT, old.slot, old.generation, Buffer.from('stale'));
+    crossing.putMessage(TEXT, old, Buffer.from('stale'));
     expect(w.server.publish('news', `${i}`)).toBe(1);
-    crossing.putMessage(TEXT, old.slot, old.generation, Buffer.alloc(i, 0xff));
+    crossing.putMessage(TEXT, old, Buffer.alloc(i, 0xff));
     young.send(`behind ${i}`);
   }
   for (let i = 0; i < 100; i++)

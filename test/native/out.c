@@ -27,36 +27,43 @@ static void put(world *w, lwsn_handle handle, uint32_t kind, const void *data, s
   if (size > 0) memcpy(at, data, size);
 }
 
+static void hand(world *w, lwsn_handle handle, size_t size) {
+  lwsn_registry *r = &w->context->registry;
+  if (handle.slot < r->capacity) *lwsn_registry_handed(r, handle.slot) += (double)size;
+}
+
 /* Behind the last record, where that holds short messages to the same connection and is not sorted yet. */
 static void put_short(world *w, lwsn_handle handle, unsigned opcode, const void *data, size_t size) {
   uint8_t *base = w->context->outbound.ring->data;
   uint32_t *words = (uint32_t *)base, begin = w->short_at, *record = (uint32_t *)(base + begin);
-  bool last = begin && words[0] == ((begin + LWSN_OUT_HEADER + record[3] + 7) & ~7u) && words[2] <= begin &&
+  bool last = begin && words[0] == ((begin + LWSN_OUT_HEADER + record[3] + 7) & ~7u) && words[1] <= begin &&
               record[0] == LWSN_OUT_SHORT && record[1] == handle.slot && record[2] == handle.generation &&
               words[0] + 2 + size + 8 <= LWSN_OUT_SIZE;
   if (!last) {
     record = (uint32_t *)(reserve(w, handle, LWSN_OUT_SHORT, 2 + size) - LWSN_OUT_HEADER);
     w->short_at = (uint32_t)((uint8_t *)record - base);
-    record[3] = record[4] = 0;
+    record[3] = 0;
   }
   uint8_t *at = (uint8_t *)record + LWSN_OUT_HEADER + record[3];
   at[0] = (uint8_t)(0x80 | opcode);
   at[1] = (uint8_t)size;
   if (size > 0) memcpy(at + 2, data, size);
   record[3] += (uint32_t)(2 + size);
-  record[4]++;
   words[0] = (uint32_t)(w->short_at + LWSN_OUT_HEADER + record[3] + 7) & ~7u;
 }
 
 void out_tell(world *w, lwsn_handle handle, lwsn_out_kind kind) { reserve(w, handle, kind, 0); }
 
 void out_message(world *w, lwsn_handle handle, unsigned opcode, const void *data, size_t size) {
-  if (size > LWSN_OUT_COPY_MAX)
+  if (size > LWSN_OUT_COPY_MAX) {
     lwsn_outbound_send(w->context, handle, opcode, data, size);
-  else if (size <= LWSN_OUT_SHORT_MAX && opcode <= 0xf)
+    return;
+  }
+  if (size <= LWSN_OUT_SHORT_MAX && opcode <= 0xf)
     put_short(w, handle, opcode, data, size);
   else
     put(w, handle, LWSN_OUT_DATA | opcode << 8, data, size);
+  hand(w, handle, size);
 }
 
 void out_close(world *w, lwsn_handle handle, unsigned code, const char *reason) {
@@ -70,6 +77,7 @@ void out_close(world *w, lwsn_handle handle, unsigned code, const char *reason) 
 
 void out_ping(world *w, lwsn_handle handle, const void *data, size_t size) {
   put(w, handle, LWSN_OUT_PING, data, size);
+  hand(w, handle, size);
 }
 
 void out_accept(world *w, lwsn_handle handle, const char *headers, unsigned flags) {
