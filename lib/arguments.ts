@@ -26,11 +26,35 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
+const { at } = Uint8Array.prototype;
+
+/** What its view has no bytes of: it was transferred, or it shrank. Throws a TypeError then. */
+function refuseGone(view: ArrayBufferView): void {
+  if (view.byteLength === 0 && !(view instanceof DataView)) at.call(view, 0);
+}
+
+/** The bytes of any buffer or view, without a copy; `undefined` for anything else. */
+function bytesOf(data: unknown): Uint8Array | undefined {
+  if (ArrayBuffer.isView(data)) {
+    refuseGone(data);
+    if (data instanceof Uint8Array) return data;
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
+  return undefined;
+}
+
 /** The bytes of any buffer or view, without a copy. */
 export function toBytes(data: unknown): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
+  let bytes: Uint8Array | undefined;
+  try {
+    bytes = bytesOf(data);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const text = 'Expected bytes for the data but got memory that was transferred or has shrunk';
+    throw new LwsError('ERR_INVALID_ARGUMENT', text, { cause });
+  }
+  if (bytes !== undefined) return bytes;
   throw new LwsError(
     'ERR_INVALID_ARGUMENT',
     `Expected a string, an ArrayBuffer or a view of one for the data but got ${describe(data)}`,

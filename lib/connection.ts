@@ -161,8 +161,8 @@ export class Connection<D = unknown, X = unknown> {
   send(data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): SendResult {
     if (this.stage !== Stage.OPEN) return this.refuseSend();
     if (typeof data === 'string') return this.sendText(data, options);
-    /* the first question of toBytes(), asked here: its rest would keep V8 from inlining this way */
-    const bytes = data instanceof Uint8Array ? data : toBytes(data);
+    /* what toBytes() would say of most, said here: its rest would keep V8 from inlining this way */
+    const bytes = data instanceof Uint8Array && data.length > 0 ? data : toBytes(data);
     return this.sendBytes(bytes, options === undefined ? OPCODE_BINARY : opcodeFor(options, OPCODE_BINARY));
   }
 

@@ -158,6 +158,48 @@ describe('data that cannot be sent', () => {
   });
 });
 
+const transferred = <T extends ArrayBuffer | ArrayBufferView>(data: T): T => {
+  const memory = data instanceof ArrayBuffer ? data : (data.buffer as ArrayBuffer);
+  structuredClone(memory, { transfer: [memory] });
+  return data;
+};
+
+const shrunk = <T extends ArrayBufferView>(make: (memory: ArrayBuffer) => T): T => {
+  const Resizable = ArrayBuffer as new (size: number, options: object) => ArrayBuffer;
+  const memory = new Resizable(64, { maxByteLength: 64 }) as ArrayBuffer & { resize(size: number): void };
+  const view = make(memory);
+  memory.resize(8);
+  return view;
+};
+
+describe('memory that is gone is said, and nothing is sent:', () => {
+  it.each<[what: string, data: Sendable]>([
+    ['a transferred Buffer', transferred(Buffer.from(filled(8).buffer))],
+    ['a transferred Uint8Array', transferred(filled(5000))],
+    ['a transferred Int16Array', transferred(new Int16Array(4))],
+    ['a transferred BigInt64Array', transferred(new BigInt64Array(4))],
+    ['a transferred ArrayBuffer', transferred(new ArrayBuffer(8))],
+    ['a transferred DataView', transferred(new DataView(new ArrayBuffer(8)))],
+    ['a view behind the end of a shrunk ArrayBuffer', shrunk((memory) => new Uint8Array(memory, 16, 8))],
+    ['a wide view behind it', shrunk((memory) => new Float64Array(memory, 16, 1))],
+    ['a DataView behind it', shrunk((memory) => new DataView(memory, 16, 8))],
+  ])('%s', async (_, data) => {
+    const { client, connection, server } = await pair();
+    connection.subscribe('news');
+    const calls = [
+      () => connection.send(data),
+      () => connection.ping(data),
+      () => server.publish('news', data),
+    ];
+    for (const call of calls) {
+      expect(call).toThrow(LwsError);
+      expect(call).toThrow('Expected bytes for the data but got memory that was transferred or has shrunk');
+    }
+    connection.send('fine');
+    expect((await client.frame()).payload.toString()).toBe('fine');
+  });
+});
+
 describe('the bytes are those of the call', () => {
   it.each([1, 8, 4096, 5000, 100_000])('of %i bytes, whatever becomes of them afterwards', async (size) => {
     const { client, connection } = await pair();
