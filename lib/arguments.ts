@@ -50,7 +50,7 @@ export function toBytes(data: unknown): Uint8Array {
   try {
     bytes = bytesOf(data);
   } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
+    if (cause instanceof RangeError) throw cause; /* no stack left */
     const text = 'Expected bytes for the data but got memory that was transferred or has shrunk';
     throw new LwsError('ERR_INVALID_ARGUMENT', text, { cause });
   }

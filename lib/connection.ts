@@ -12,8 +12,8 @@ import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
 import { Subscriptions, type Topics } from './topics.js';
 import type { Transport } from './transport.js';
 
-/** @internal How far a connection is. */
-export const Stage = { OPEN: 0, CLOSING: 1, DEAD: 2 } as const;
+/** @internal How far a connection is. ENDED: its slot may have another tenant soon, and its `close` may wait. */
+export const Stage = { OPEN: 0, CLOSING: 1, ENDED: 2, DEAD: 3 } as const;
 
 /** Longest text whose UTF-8 surely fits a ring record. */
 const TEXT_COPY_MAX = Math.floor(OUT_COPY_MAX / 3);
@@ -105,7 +105,7 @@ export class Connection<D = unknown, X = unknown> {
    * and native queue together, frame headers included once they are built.
    */
   get bufferedAmount(): number {
-    if (this.stage === Stage.DEAD) return 0;
+    if (this.stage >= Stage.ENDED) return 0;
     return this.crossing.waiting(this.slot);
   }
 
@@ -156,7 +156,8 @@ export class Connection<D = unknown, X = unknown> {
    * - `'dropped'`: with what waits already it would exceed `maxBackpressure`, under `onBackpressure: 'drop'`.
    * - `'closed'`: not open any more, or closed right now with 1013 where it would have been dropped.
    *
-   * @throws LwsError ERR_INVALID_ARGUMENT for data that is neither a string nor bytes.
+   * @throws LwsError ERR_INVALID_ARGUMENT for data that is neither a string nor bytes, or whose memory was
+   *   transferred or has shrunk.
    */
   send(data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): SendResult {
     if (this.stage !== Stage.OPEN) return this.refuseSend();
@@ -261,7 +262,7 @@ export class Connection<D = unknown, X = unknown> {
    * them; possible until its own `close` handler has returned. Who would pass `maxBackpressure` is skipped or closed,
    * and nobody else notices. Returns how many accepted it.
    *
-   * @throws LwsError ERR_INVALID_ARGUMENT for another topic, or data that is neither a string nor bytes;
+   * @throws LwsError ERR_INVALID_ARGUMENT for another topic, or data as in {@link send};
    *   ERR_INVALID_STATE for a connection of `connect`.
    */
   publish(topic: string, data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): number {
@@ -279,11 +280,12 @@ export class Connection<D = unknown, X = unknown> {
    * Sends a ping with up to 125 bytes of application data. It counts for
    * `maxBackpressure` as a message does.
    *
-   * @throws LwsError ERR_INVALID_ARGUMENT for more, or for data that is neither a string nor bytes.
+   * @throws LwsError ERR_INVALID_ARGUMENT for more, or for data as in {@link send}.
    */
   ping(data: string | ArrayBufferView | ArrayBufferLike = ''): void {
     if (this.refuseDead() || this.stage !== Stage.OPEN) return;
-    const bytes = typeof data === 'string' ? Buffer.from(data) : toBytes(data);
+    /* a copy: shared memory may grow behind the question */
+    const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(toBytes(data));
     if (bytes.length > 125)
       throw new LwsError(
         'ERR_INVALID_ARGUMENT',
@@ -294,7 +296,6 @@ export class Connection<D = unknown, X = unknown> {
       return;
     }
     this.crossing.putBytes(Out.PING, this.slot, this.generation, bytes);
-    this.crossing.handed[this.slot]! += bytes.length;
   }
 
   /**
@@ -316,8 +317,10 @@ export class Connection<D = unknown, X = unknown> {
   /** Ends the network connection without a close frame, behind what was sent. No `message` follows. */
   terminate(): void {
     if (this.refuseDead()) return;
-    this.crossing.put(Out.TERMINATE, this.slot, this.generation);
-    this.stage = Stage.CLOSING;
+    if (this.stage < Stage.ENDED) {
+      this.crossing.put(Out.TERMINATE, this.slot, this.generation);
+      this.stage = Stage.CLOSING;
+    }
     this.inbox?.discard();
   }
 
@@ -378,14 +381,13 @@ export class Connection<D = unknown, X = unknown> {
 
   /** @internal The native side is gone. Waits for an unsettled `open`, then tells `close`. */
   ended(info: CloseInfo): void {
-    if (this.stage === Stage.OPEN) this.stage = Stage.CLOSING;
+    this.stage = Stage.ENDED;
     if (this.inbox !== undefined && !this.inbox.end(info)) return;
     this.die(info);
   }
 
   /** @internal The last event; afterwards nothing of the user's can be reached from here. */
   die(info: CloseInfo): void {
-    this.stage = Stage.CLOSING;
     callClose(this as unknown as Connection, info);
     this.invalidate(info);
   }

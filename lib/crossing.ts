@@ -85,7 +85,7 @@ export interface Crossing {
   waiting(slot: number): number;
   /** Appends a record without payload. */
   put(kind: number, slot: number, generation: number): void;
-  /** Appends a record with a copy of `bytes` (at most OUT_COPY_MAX). */
+  /** Appends a record with a copy of `bytes` (at most OUT_COPY_MAX); those of a ping are counted as handed over. */
   putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void;
   /**
    * Appends a message of at most OUT_COPY_MAX bytes; `detail`: the opcode, perhaps with PLAIN. Returns whether nothing
@@ -189,17 +189,12 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     words[WRITE_OFFSET] = record.end = (next + 7) & ~7;
   }
 
-  /** Counts payload bytes that were appended; returns whether nothing waits natively. */
-  function took(slot: number, bytes: number): boolean {
-    handed[slot]! += bytes;
-    return queued[slot] === 0;
-  }
-
   function putBytes(kind: number, slot: number, generation: number, bytes: Uint8Array): void {
     const { length } = bytes; /* once: another thread may let shared memory grow */
     const at = room(length);
     set.call(out, bytes, at + HEADER);
     head(at, kind, slot, generation, length);
+    if (kind === Out.PING) handed[slot]! += length;
   }
 
   const crossing: Crossing = {
@@ -249,13 +244,15 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
       return queued[slot] === 0;
     },
     putText(detail, handle, text) {
+      const { slot, generation } = handle;
       const kind = Out.DATA | (detail << 8);
       const most = text.length * 3;
       if (text.length > OUT_SHORT_MAX || detail >= PLAIN) {
         const at = room(most);
         const written = out.utf8Write(text, at + HEADER, most);
-        head(at, kind, handle.slot, handle.generation, written);
-        return took(handle.slot, written);
+        head(at, kind, slot, generation, written);
+        handed[slot]! += written;
+        return queued[slot] === 0;
       }
       const at = place(handle, 2 + most);
       const written = out.utf8Write(text, at + 2, most);
@@ -264,9 +261,10 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
       } else {
         const moved = room(written);
         out.copyWithin(moved + HEADER, at + 2, at + 2 + written);
-        head(moved, kind, handle.slot, handle.generation, written);
+        head(moved, kind, slot, generation, written);
       }
-      return took(handle.slot, written);
+      handed[slot]! += written;
+      return queued[slot] === 0;
     },
     publish: (server, slot, generation, topic, data, opcode) =>
       n.publish(server, slot, generation, topic, data, opcode),
@@ -278,19 +276,31 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
 
 /** process.exit() runs no cleanup hook of the main thread, and no further turn of the loop: nothing may wait for one. */
 function flushEach(crossing: Crossing): void {
-  const flushing = <A extends unknown[], R>(put: (...given: A) => R) => {
-    return (...given: A): R => {
-      const result = put(...given);
-      crossing.flush();
-      return result;
-    };
+  const { put, putBytes, putMessage, putText, publish, flush, queued } = crossing;
+  crossing.put = (...given) => {
+    put(...given);
+    flush();
   };
-  crossing.put = flushing(crossing.put);
-  crossing.putBytes = flushing(crossing.putBytes);
-  crossing.putMessage = flushing(crossing.putMessage);
-  crossing.putText = flushing(crossing.putText);
-  crossing.publish = flushing(crossing.publish);
-  crossing.flush();
+  crossing.putBytes = (...given) => {
+    putBytes(...given);
+    flush();
+  };
+  crossing.putMessage = (detail, handle, bytes) => {
+    putMessage(detail, handle, bytes);
+    flush();
+    return queued[handle.slot] === 0;
+  };
+  crossing.putText = (detail, handle, text) => {
+    putText(detail, handle, text);
+    flush();
+    return queued[handle.slot] === 0;
+  };
+  crossing.publish = (...given) => {
+    const taken = publish(...given);
+    flush();
+    return taken;
+  };
+  flush();
 }
 
 /** Sends bytes of an HTTP response; false when the handle is dead. */

@@ -111,7 +111,7 @@ export interface Server<D = unknown, X = unknown> {
    * `topicGroup` it goes to all servers of the group; those of this thread are counted.
    *
    * @throws LwsError ERR_INVALID_ARGUMENT for a topic that is not a string of 1 to 255 characters, or for data that is
-   *   neither a string nor bytes.
+   *   neither a string nor bytes, or whose memory was transferred or has shrunk.
    */
   publish(topic: string, data: string | ArrayBufferView | ArrayBufferLike, options?: SendOptions): number;
   /** How many connections are subscribed to a topic. Throws as `publish`. */

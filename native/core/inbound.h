@@ -176,10 +176,11 @@ bool lwsn_inbound_begin_run(lwsn_inbound *in, lwsn_keep keep, size_t least, lwsn
 /** Makes the `size` bytes at `at` the record's; the caller saw that there is room. */
 static inline void lwsn_run_place(lwsn_run *run, lwsn_record *record, size_t size) {
   size_t taken = (size + 7) & ~(size_t)7;
+  if (taken > run->room) taken = run->room;
   record->slab = run->slab->id;
   record->offset = (uint32_t)(run->slab->size - run->room);
   record->length = (uint32_t)size;
-  run->room = taken < run->room ? run->room - taken : 0;
+  run->room -= taken;
   run->at += taken;
 }
 

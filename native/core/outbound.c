@@ -152,7 +152,7 @@ static void add_data(gather *g, out_record *r, unsigned detail) {
 
 /* A header of our own may be longer than the one that is there: then it takes the end of a message that has gone. */
 static void add_each(gather *g, out_record *r) {
-  bool alone = 2u + r->payload[1] == r->length && is_alone(g, r);
+  bool alone = r->length >= 2 && 2u + r->payload[1] == r->length && is_alone(g, r);
   for (uint32_t at = 0; at + 2 <= r->length && !g->t->doomed;) {
     uint8_t *header = r->payload + at;
     at += 2u + header[1];
@@ -289,11 +289,14 @@ void lwsn_outbound_sort(lwsn_context *c) {
     /* whatever the writer may have done: nothing beyond what it says it wrote */
     if (end > LWSN_OUT_SIZE || end - at < LWSN_OUT_HEADER || r->length > end - at - LWSN_OUT_HEADER) break;
     uint32_t size = (LWSN_OUT_HEADER + r->length + 7) & ~7u;
-    lwsn_transport *t = lwsn_registry_get(&c->registry, (lwsn_handle){r->slot, r->link});
+    lwsn_handle handle = {r->slot, r->link};
+    lwsn_transport *t = lwsn_registry_get(&c->registry, handle);
     if (t && !t->doomed) {
       r->link = 0;
       append(t, at);
       foresee(t, r);
+    } else {
+      lwsn_registry_forgo(&c->registry, handle);
     }
     at += size;
   }

@@ -65,3 +65,8 @@ void lwsn_registry_set_queued(lwsn_registry *r, uint32_t slot, double bytes) {
 }
 
 double *lwsn_registry_handed(lwsn_registry *r, uint32_t slot) { return (double *)r->queued->data + r->capacity + slot; }
+
+void lwsn_registry_forgo(lwsn_registry *r, lwsn_handle handle) {
+  if (handle.slot < r->used && r->generations[handle.slot] == handle.generation)
+    *lwsn_registry_handed(r, handle.slot) = 0;
+}

@@ -55,4 +55,7 @@ void lwsn_registry_set_queued(lwsn_registry *r, uint32_t slot, double bytes);
 /** Payload bytes that the next flush takes for this slot: counted by whoever hands them over, on either side. */
 double *lwsn_registry_handed(lwsn_registry *r, uint32_t slot);
 
+/** Nobody takes what was handed over for this handle: its tenant is dead or dying. Does nothing for one of the past. */
+void lwsn_registry_forgo(lwsn_registry *r, lwsn_handle handle);
+
 #endif

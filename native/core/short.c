@@ -34,8 +34,9 @@ static bool check_text(lwsn_utf8 *utf8, const uint8_t *text, size_t size) {
 /* Flattened: the calls would cost as much as the work; what is rare in them is declared noinline. */
 __attribute__((flatten)) size_t lwsn_short_run(lwsn_connection *c, const uint8_t *data, size_t size, uint32_t most) {
   static const uint8_t no_mask[4];
-  if (size == 0 || !may_run(c) || (data[0] != FINAL_TEXT && data[0] != FINAL_BINARY)) return 0;
+  if (size < 2 || !may_run(c) || (data[0] != FINAL_TEXT && data[0] != FINAL_BINARY)) return 0;
   const uint8_t first = data[0], masked = c->client ? 0 : 0x80;
+  if ((data[1] ^ masked) > LONGEST) return 0; /* before room is made for it */
   const size_t header = c->client ? 2 : 6, longest = longest_of(c);
   const lwsn_handle handle = c->transport->handle;
   lwsn_inbound *in = &c->transport->context->inbound;

@@ -10,6 +10,13 @@ import { recorder, startServer, turnUntil } from '../helpers/server.js';
 
 type Message = string | Buffer;
 
+/** Says that it is short; to copy it fails in the middle of an append, as it has more than the ring holds. */
+class Liar extends Uint8Array {
+  override get length() {
+    return 20;
+  }
+}
+
 interface Way {
   connection: Connection;
   /** What the peer received: text as string, pings as `ping …`. */
@@ -149,16 +156,15 @@ describe.each(ways)('what %s sends in one turn', (_, make) => {
     }
   });
 
-  test('goes on behind a message that could not be read', async () => {
+  test('goes on behind a message that could not be copied', async () => {
     const { connection, received, another } = await make();
     const other = await another();
-    const gone = new Uint8Array(20);
-    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    const liar = new Liar(1024 * 1024);
     for (let i = 0; i < 3; i++) {
       connection.send(`before ${i}`);
-      expect(() => other.connection.send(gone)).toThrow(TypeError);
+      expect(() => other.connection.send(liar)).toThrow(RangeError);
       other.connection.send(`other ${i}`);
-      expect(() => connection.send(gone)).toThrow(TypeError);
+      expect(() => connection.send(liar)).toThrow(RangeError);
       connection.send(`behind ${i}`);
     }
     for (let i = 0; i < 3; i++) {

@@ -20,6 +20,20 @@ async function whenAccepted({ server }: Watched, count = 1): Promise<void> {
   while (server.stats().accepted < count) await turns(1);
 }
 
+test('a connection whose close waits shows no bytes of whoever has its slot next', async () => {
+  const w = await watch({ open: () => never });
+  const first = await w.join();
+  first.client.reset();
+  await whenGone(w);
+  const next = await w.join();
+  expect(next.connection.slot).toBe(first.connection.slot);
+  next.client.socket.pause();
+  while (next.connection.send(Buffer.alloc(1024 * 1024)) === 'sent');
+  expect(next.connection.bufferedAmount).toBeGreaterThan(0);
+  first.connection.terminate();
+  expect(first.connection.bufferedAmount).toBe(0);
+});
+
 describe.each(Object.entries(departures))('%s by the peer', (name, depart) => {
   const reset = name === 'a reset';
 

@@ -118,9 +118,31 @@ static void a_full_ring_ends_a_run_and_the_rest_follows(void) {
   CHECK(world_end(&w));
 }
 
+static void what_one_connection_adds_before_another_has_its_turn_is_bounded(void) {
+  enum { MANY = 3 * LWSN_RING_RECORDS / 4, SHARE = LWSN_RING_RECORDS / 4 };
+  world w;
+  world_begin(&w, NULL);
+  w.accepts = true;
+  lwsn_handle quiet;
+  peer *flood = wire_open(&w, NULL), *p = wire_open(&w, &quiet);
+  uint8_t *bytes = malloc(MANY * 8);
+  size_t n = 0;
+  for (uint32_t i = 0; i < MANY; i++) n += wire_frame(bytes + n, WIRE_BINARY, "x", 1);
+  world_forget(&w);
+  peer_send(flood, bytes, n);
+  wire_send(p, WIRE_BINARY, "me", 2);
+  free(bytes);
+  CHECK_SOON(&w, world_told(&w, LWSN_RECORD_BINARY) == MANY + 1);
+  size_t before = 0;
+  while (before < w.event_count && w.events[before].handle.slot != quiet.slot) before++;
+  CHECK_MSG(before <= SHARE, "%zu records stand before the quiet one's", before);
+  CHECK(world_end(&w));
+}
+
 int main(void) {
   messages_of_every_kind_and_length_are_told_in_order();
   what_is_wrong_ends_the_connection_behind_the_right_ones();
   a_full_ring_ends_a_run_and_the_rest_follows();
+  what_one_connection_adds_before_another_has_its_turn_is_bounded();
   return check_report();
 }
