@@ -28,12 +28,12 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 const { at } = Uint8Array.prototype;
 
-/** What its view has no bytes of: it was transferred, or it shrank. Throws a TypeError then. */
+/** Throws a TypeError where the memory behind a view was transferred, or shrank away from under it. */
 function refuseGone(view: ArrayBufferView): void {
   if (view.byteLength === 0 && !(view instanceof DataView)) at.call(view, 0);
 }
 
-/** The bytes of any buffer or view, without a copy; `undefined` for anything else. */
+/** As {@link toBytes}, but `undefined` for what is neither, and a TypeError for memory that is gone. */
 function bytesOf(data: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(data)) {
     refuseGone(data);
@@ -44,7 +44,11 @@ function bytesOf(data: unknown): Uint8Array | undefined {
   return undefined;
 }
 
-/** The bytes of any buffer or view, without a copy. */
+/**
+ * The bytes of any buffer or view, without a copy.
+ *
+ * @throws LwsError ERR_INVALID_ARGUMENT for anything else, and for memory that was transferred or has shrunk.
+ */
 export function toBytes(data: unknown): Uint8Array {
   let bytes: Uint8Array | undefined;
   try {

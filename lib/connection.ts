@@ -176,11 +176,9 @@ export class Connection<D = unknown, X = unknown> {
 
   private sendBytes(bytes: Uint8Array, opcode: number): SendResult {
     const size = bytes.length;
-    const { crossing, slot } = this;
-    if (crossing.waiting(slot) + size > this.host.maxBackpressure && this.isFull(size))
-      return this.overflow();
+    if (this.wouldPass(size) && this.isFull(size)) return this.overflow();
     if (size > OUT_COPY_MAX) return this.sendLarge(bytes, opcode);
-    return crossing.putMessage(opcode, this, bytes) ? 'sent' : 'buffered';
+    return this.crossing.putMessage(opcode, this, bytes) ? 'sent' : 'buffered';
   }
 
   private sendLarge(bytes: Uint8Array, opcode: number): SendResult {

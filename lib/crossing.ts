@@ -1,6 +1,7 @@
 import {
   type Native,
   native,
+  OPCODE_RAW,
   OUT_COPY_MAX,
   OUT_HEADER,
   OUT_SHORT_MAX,
@@ -70,6 +71,7 @@ const EMPTY = new BufferView(NO_MEMORY, 0, 0) as FastBuffer;
 export interface Crossing {
   readonly native: Native;
   readonly records: Uint32Array;
+  /** By slot: bytes that wait natively for its socket. */
   readonly queued: Float64Array;
   /** By slot: payload bytes of messages, pings and publications that the next flush takes. */
   readonly handed: Float64Array;
@@ -305,7 +307,7 @@ function flushEach(crossing: Crossing): void {
 
 /** Sends bytes of an HTTP response; false when the handle is dead. */
 export function sendRaw(crossing: Crossing, slot: number, generation: number, bytes: Uint8Array): boolean {
-  if (bytes.length > OUT_COPY_MAX) return crossing.native.send(slot, generation, 0x100, bytes) >= 0;
+  if (bytes.length > OUT_COPY_MAX) return crossing.native.send(slot, generation, OPCODE_RAW, bytes) >= 0;
   crossing.putBytes(Out.RAW, slot, generation, bytes);
   return true;
 }

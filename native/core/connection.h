@@ -80,7 +80,7 @@ bool lwsn_connection_may_send(const lwsn_connection *c);
 void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t size);
 
 /** Fails the connection (RFC 6455 7.1.7): close frame with `code`, then FIN. `why` is static text. */
-void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) __attribute__((cold, noinline));
+void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) __attribute__((cold));
 
 /** Closes it behind what it was sent, since more does not fit its backpressure; the other side is told. */
 void lwsn_connection_overflow(lwsn_connection *c);

@@ -17,6 +17,7 @@ enum {
   LWSN_OP_PONG = 0xa,
   LWSN_FRAME_COMPRESSED = 0x40, /* RSV1, beside an opcode (RFC 7692 6) */
   LWSN_CONTROL_MAX = 125,       /* RFC 6455 5.5 */
+  LWSN_SHORT_MAX = 125,         /* RFC 6455 5.2: up to here the length is one byte */
   LWSN_FRAME_HEADER_MAX = 14,   /* RFC 6455 5.2: 64-bit length and a mask */
 };
 

@@ -101,6 +101,10 @@ static lwsn_slab *lent_with_room(lwsn_inbound *in, size_t size) {
   return slab;
 }
 
+static lwsn_slab *with_room(lwsn_inbound *in, lwsn_keep keep, bool large, size_t size) {
+  return keep == LWSN_KEEP_BATCH ? lent_with_room(in, size) : shared_with_room(in, large, size);
+}
+
 uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size, lwsn_keep keep) {
   static uint8_t nothing[1];
   if (size == 0) {
@@ -114,15 +118,14 @@ uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size
     lwsn_slab_unref(own);
     return NULL;
   }
-  lwsn_slab *slab =
-      keep == LWSN_KEEP_BATCH ? lent_with_room(in, size) : shared_with_room(in, size > LWSN_SMALL_MAX, size);
+  lwsn_slab *slab = with_room(in, keep, size > LWSN_SMALL_MAX, size);
   if (!slab) return NULL;
   in->batch_bytes += size;
   return place(slab, record, size);
 }
 
 uint8_t *lwsn_inbound_land(lwsn_inbound *in, lwsn_keep keep, size_t least, size_t *room) {
-  lwsn_slab *slab = keep == LWSN_KEEP_BATCH ? lent_with_room(in, least) : shared_with_room(in, true, least);
+  lwsn_slab *slab = with_room(in, keep, true, least);
   if (!slab) return NULL;
   size_t begin = slab->used, end = slab->size;
   if (end - begin > LANDING_MAX) end = begin + LANDING_MAX;
@@ -185,7 +188,7 @@ lwsn_record *lwsn_inbound_next(const lwsn_inbound *in) {
 bool lwsn_inbound_begin_run(lwsn_inbound *in, lwsn_keep keep, size_t least, lwsn_run *run) {
   lwsn_record *next = lwsn_inbound_next(in);
   if (!next) return false;
-  lwsn_slab *slab = keep == LWSN_KEEP_BATCH ? lent_with_room(in, least) : shared_with_room(in, false, least);
+  lwsn_slab *slab = with_room(in, keep, false, least);
   if (!slab) return false;
   *run = (lwsn_run){.slab = slab,
                     .next = next,

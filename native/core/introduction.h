@@ -30,7 +30,7 @@ void lwsn_introduction_drop(lwsn_transport *t);
  * Before a record about the connection: appends OPEN with lwsn_request_prefix and head,
  * once. False: no memory, and the connection stays unknown.
  */
-bool lwsn_introduce(lwsn_transport *t) __attribute__((noinline));
+bool lwsn_introduce(lwsn_transport *t);
 
 /** Told of a connection that is unknown so far. `closing`: nothing can be sent to it any more. */
 typedef void (*lwsn_introduced_fn)(lwsn_handle handle, bool closing, const lwsn_peer *peer,

@@ -81,8 +81,7 @@ void lwsn_message_whole(lwsn_connection *c, const uint8_t *payload, size_t size)
   lwsn_unmask(at, payload, size, rx->mask, 0);
   bool ascii = false;
   if (rx->opcode == LWSN_OP_TEXT) {
-    lwsn_utf8_reset(&rx->utf8);
-    if (!lwsn_utf8_feed(&rx->utf8, at, size) || !lwsn_utf8_complete(&rx->utf8)) {
+    if (!lwsn_utf8_whole(&rx->utf8, at, size)) {
       fail(c, LWSN_CLOSE_INVALID_DATA, "a text message is not valid UTF-8");
       return;
     }

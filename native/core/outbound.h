@@ -24,7 +24,7 @@ typedef enum lwsn_out_kind {
   LWSN_OUT_ACCEPT = 9,        /* payload: further header lines of the 101; detail: lwsn_connection_flag. A client
                                 accepts the 101 it was told, without payload */
   LWSN_OUT_RESPONSE_END = 10, /* detail 1: keep the transport for another request */
-  LWSN_OUT_SHORT = 11 /* messages of at most LWSN_OUT_SHORT_MAX bytes behind each other, each with the header a server
+  LWSN_OUT_SHORT = 11 /* messages of at most LWSN_SHORT_MAX bytes behind each other, each with the header a server
                          gives it */
 } lwsn_out_kind;
 
@@ -35,7 +35,6 @@ enum {
                                this offset are sorted, and change no more */
   LWSN_OUT_HEADER = 32,     /* record header: 4 words, then 16 bytes of room for a frame header */
   LWSN_OUT_COPY_MAX = 4096, /* larger payloads do not go through the ring */
-  LWSN_OUT_SHORT_MAX = 125, /* RFC 6455 5.2: up to here the length is one byte */
 };
 
 /**

@@ -50,8 +50,7 @@ static void take_close(lwsn_connection *c, const uint8_t *payload, size_t size) 
     return;
   }
   lwsn_utf8 utf8;
-  lwsn_utf8_reset(&utf8);
-  if (!lwsn_utf8_feed(&utf8, payload + 2, size - 2) || !lwsn_utf8_complete(&utf8)) {
+  if (!lwsn_utf8_whole(&utf8, payload + 2, size - 2)) {
     fail(c, LWSN_CLOSE_INVALID_DATA, "the reason of a close frame is not valid UTF-8");
     return;
   }

@@ -10,7 +10,6 @@
 enum {
   FINAL_TEXT = 0x80 | LWSN_OP_TEXT,
   FINAL_BINARY = 0x80 | LWSN_OP_BINARY,
-  LONGEST = 125, /* RFC 6455 5.2: a longer one has a longer header */
 };
 
 /* Nothing is half read, nobody has to be introduced first, and whole messages are wanted. */
@@ -22,13 +21,7 @@ static bool may_run(const lwsn_connection *c) {
 
 static size_t longest_of(const lwsn_connection *c) {
   double limit = lwsn_message_limit(c);
-  return limit < LONGEST ? (size_t)limit : LONGEST;
-}
-
-/* Whether a text may be told, and whether it is all ASCII. */
-static bool check_text(lwsn_utf8 *utf8, const uint8_t *text, size_t size) {
-  lwsn_utf8_reset(utf8);
-  return lwsn_utf8_feed(utf8, text, size) && lwsn_utf8_complete(utf8);
+  return limit < LWSN_SHORT_MAX ? (size_t)limit : LWSN_SHORT_MAX;
 }
 
 /* Flattened: the calls would cost as much as the work; what is rare in them is declared noinline. */
@@ -36,22 +29,22 @@ __attribute__((flatten)) size_t lwsn_short_run(lwsn_connection *c, const uint8_t
   static const uint8_t no_mask[4];
   if (size < 2 || !may_run(c) || (data[0] != FINAL_TEXT && data[0] != FINAL_BINARY)) return 0;
   const uint8_t first = data[0], masked = c->client ? 0 : 0x80;
-  if ((data[1] ^ masked) > LONGEST) return 0; /* before room is made for it */
+  if ((data[1] ^ masked) > LWSN_SHORT_MAX) return 0; /* before room is made for it */
   const size_t header = c->client ? 2 : 6, longest = longest_of(c);
   const lwsn_handle handle = c->transport->handle;
   lwsn_inbound *in = &c->transport->context->inbound;
   lwsn_run run;
-  if (!lwsn_inbound_begin_run(in, lwsn_message_keep(c, first & 0x0f), LONGEST, &run)) return 0;
+  if (!lwsn_inbound_begin_run(in, lwsn_message_keep(c, first & 0x0f), LWSN_SHORT_MAX, &run)) return 0;
   if (most > run.records) most = run.records;
   const uint8_t *p = data;
   uint32_t count = 0;
-  for (; count < most && run.room >= LONGEST; count++) {
+  for (; count < most && run.room >= LWSN_SHORT_MAX; count++) {
     size_t left = size - (size_t)(p - data);
     if (left < header || p[0] != first) break;
     size_t length = p[1] ^ masked;
     if (length == 0 || length > longest || left < header + length) break;
     lwsn_unmask(run.at, p + header, length, c->client ? no_mask : p + 2, 0);
-    if (first == FINAL_TEXT && !check_text(&c->rx.utf8, run.at, length)) break;
+    if (first == FINAL_TEXT && !lwsn_utf8_whole(&c->rx.utf8, run.at, length)) break;
     lwsn_record *record = run.next++;
     record->kind = first == FINAL_TEXT ? LWSN_RECORD_TEXT : LWSN_RECORD_BINARY;
     record->slot = handle.slot;

@@ -7,7 +7,7 @@
 struct lwsn_connection;
 
 /**
- * The straight way for what most frames are: a whole message of 1 to 125 bytes, all of it there and nothing special
+ * The straight way for what most frames are: a whole message of 1 to LWSN_SHORT_MAX bytes, all of it there and nothing special
  * about it. Takes as many of one kind as stand at the begin of `data`, at most `most`, and tells each by a record.
  *
  * Returns the bytes used. What follows them is something else, wrong, or has no room here: it is for the general way,

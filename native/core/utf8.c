@@ -112,3 +112,8 @@ bool lwsn_utf8_feed(lwsn_utf8 *v, const uint8_t *p, size_t n) {
 }
 
 bool lwsn_utf8_complete(const lwsn_utf8 *v) { return v->need == 0; }
+
+bool lwsn_utf8_whole(lwsn_utf8 *v, const uint8_t *p, size_t n) {
+  lwsn_utf8_reset(v);
+  return lwsn_utf8_feed(v, p, n) && lwsn_utf8_complete(v);
+}

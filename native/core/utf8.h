@@ -29,4 +29,7 @@ bool lwsn_utf8_feed(lwsn_utf8 *v, const uint8_t *p, size_t n);
 /* Whether the text may end here: nothing was invalid and no sequence is left open. */
 bool lwsn_utf8_complete(const lwsn_utf8 *v);
 
+/* Whether the n bytes are a whole valid text: reset, feed and complete. `ascii` tells what it is of. */
+bool lwsn_utf8_whole(lwsn_utf8 *v, const uint8_t *p, size_t n);
+
 #endif

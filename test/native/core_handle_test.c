@@ -65,6 +65,16 @@ static void a_stale_handle_never_reaches_the_next_connection_of_its_slot(void) {
   end();
 }
 
+/* An upgrade that nobody has decided about yet, in the slot of a dead handle. */
+static peer *asks_in_slot_of(lwsn_handle stale) {
+  lwsn_handle next = {stale.slot, stale.generation + 1};
+  w.accepts = false;
+  peer *p = peer_open(&w);
+  peer_say(p, WIRE_UPGRADE);
+  CHECK_SOON(&w, world_last_of(&w, LWSN_RECORD_REQUEST, next) != NULL);
+  return p;
+}
+
 static double handed(lwsn_handle handle) { return *lwsn_registry_handed(&w.context->registry, handle.slot); }
 
 static void a_flush_forgets_what_was_handed_to_a_dead_connection(void) {
@@ -81,9 +91,7 @@ static void a_slot_begins_with_nothing_handed_over(void) {
   begin();
   lwsn_handle stale = dead();
   *lwsn_registry_handed(&w.context->registry, stale.slot) = 8;
-  w.accepts = false;
-  peer_say(peer_open(&w), WIRE_UPGRADE);
-  CHECK_SOON(&w, world_last_of(&w, LWSN_RECORD_REQUEST, (lwsn_handle){stale.slot, stale.generation + 1}) != NULL);
+  asks_in_slot_of(stale);
   CHECK_INT(handed(stale), 0);
   end();
 }
@@ -91,10 +99,7 @@ static void a_slot_begins_with_nothing_handed_over(void) {
 static void a_stale_handle_never_decides_the_next_upgrade_of_its_slot(void) {
   begin();
   lwsn_handle stale = dead();
-  w.accepts = false;
-  peer *p = peer_open(&w);
-  peer_say(p, WIRE_UPGRADE);
-  CHECK_SOON(&w, world_last_of(&w, LWSN_RECORD_REQUEST, (lwsn_handle){stale.slot, stale.generation + 1}) != NULL);
+  peer *p = asks_in_slot_of(stale);
   lwsn_handle handle = world_last(&w, LWSN_RECORD_REQUEST)->handle;
   ask_everything_of(stale);
   world_run(&w, 5);

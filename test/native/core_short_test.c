@@ -102,6 +102,14 @@ static void what_is_wrong_ends_the_connection_behind_the_right_ones(void) {
   }
 }
 
+static void flood(peer *p, uint32_t messages) {
+  uint8_t *bytes = malloc(messages * 8);
+  size_t n = 0;
+  for (uint32_t i = 0; i < messages; i++) n += wire_frame(bytes + n, WIRE_BINARY, "x", 1);
+  peer_send(p, bytes, n);
+  free(bytes);
+}
+
 static void a_full_ring_ends_a_run_and_the_rest_follows(void) {
   enum { MANY = LWSN_RING_RECORDS + 100 };
   world w;
@@ -109,11 +117,7 @@ static void a_full_ring_ends_a_run_and_the_rest_follows(void) {
   w.accepts = true;
   peer *peers[8];
   for (int i = 0; i < 8; i++) peers[i] = wire_open(&w, NULL);
-  uint8_t *bytes = malloc(MANY * 8);
-  size_t n = 0;
-  for (uint32_t i = 0; i < MANY; i++) n += wire_frame(bytes + n, WIRE_BINARY, "x", 1);
-  for (int i = 0; i < 8; i++) peer_send(peers[i], bytes, n);
-  free(bytes);
+  for (int i = 0; i < 8; i++) flood(peers[i], MANY);
   CHECK_SOON(&w, world_told(&w, LWSN_RECORD_BINARY) == 8 * MANY);
   CHECK(world_end(&w));
 }
@@ -124,14 +128,10 @@ static void what_one_connection_adds_before_another_has_its_turn_is_bounded(void
   world_begin(&w, NULL);
   w.accepts = true;
   lwsn_handle quiet;
-  peer *flood = wire_open(&w, NULL), *p = wire_open(&w, &quiet);
-  uint8_t *bytes = malloc(MANY * 8);
-  size_t n = 0;
-  for (uint32_t i = 0; i < MANY; i++) n += wire_frame(bytes + n, WIRE_BINARY, "x", 1);
+  peer *loud = wire_open(&w, NULL), *p = wire_open(&w, &quiet);
   world_forget(&w);
-  peer_send(flood, bytes, n);
+  flood(loud, MANY);
   wire_send(p, WIRE_BINARY, "me", 2);
-  free(bytes);
   CHECK_SOON(&w, world_told(&w, LWSN_RECORD_BINARY) == MANY + 1);
   size_t before = 0;
   while (before < w.event_count && w.events[before].handle.slot != quiet.slot) before++;

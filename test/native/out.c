@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frame.h"
 #include "life.h"
 #include "publish.h"
 #include "transport.h"
@@ -59,7 +60,7 @@ void out_message(world *w, lwsn_handle handle, unsigned opcode, const void *data
     lwsn_outbound_send(w->context, handle, opcode, data, size);
     return;
   }
-  if (size <= LWSN_OUT_SHORT_MAX && opcode <= 0xf)
+  if (size <= LWSN_SHORT_MAX && opcode <= 0xf)
     put_short(w, handle, opcode, data, size);
   else
     put(w, handle, LWSN_OUT_DATA | opcode << 8, data, size);
