@@ -1,4 +1,5 @@
 // Builds the addon to build/Release/lws.node: sources fetched and patched, then CMake through cmake-js.
+// --sanitize: with ASan and UBSan instead, to build/sanitize/Release/lws.node, which test/hostile runs.
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -17,21 +18,32 @@ import { withBuildLock } from './tools/lock.mjs';
 import { nodeInclude } from './tools/node-dev.mjs';
 import { need } from './tools/prerequisites.mjs';
 import { attempt, Failure, isMain, main, root, run } from './tools/run.mjs';
+import { sanitizerEnvironment, sanitizerSettings } from './tools/sanitize.mjs';
 
 const build = join(root, 'build');
 export const addon = join(build, 'Release', 'lws.node');
 
 /** Builds what is out of date and returns the addon's path. */
-export async function buildNative() {
+export function buildNative() {
+  return buildChecked(build, {}, {});
+}
+
+/** The same with ASan and UBSan; whoever loads it needs `sanitizerEnvironment`. */
+export function buildSanitized() {
+  return buildChecked(join(build, 'sanitize'), sanitizerSettings, sanitizerEnvironment());
+}
+
+async function buildChecked(folder, settings, env) {
   need('build');
   return withBuildLock(async () => {
-    const before = changedAt(addon);
-    await compile(build);
-    if (changedAt(addon) !== before) {
-      check();
-      console.log('built build/Release/lws.node');
+    const file = join(folder, 'Release', 'lws.node');
+    const before = changedAt(file);
+    await compile(folder, settings);
+    if (changedAt(file) !== before) {
+      check(file, env);
+      console.log(`built ${relative(root, file)}`);
     }
-    return addon;
+    return file;
   });
 }
 
@@ -101,8 +113,9 @@ function removeOthers(folder, key) {
 }
 
 /** Loads it in a process of its own: a missing symbol shows here, in the loader's own words. */
-function check() {
-  const result = attempt(process.execPath, ['-e', 'process.dlopen({ exports: {} }, process.argv[1])', addon]);
+function check(file, env) {
+  const load = 'process.dlopen({ exports: {} }, process.argv[1])';
+  const result = attempt(process.execPath, ['-e', load, file], { env });
   if (!result.ok) throw new Failure(`the addon was built but does not load: ${result.stderr.trim()}`);
 }
 
@@ -111,7 +124,8 @@ function changedAt(file) {
 }
 
 if (isMain(import.meta.url)) {
-  await main(async () => {
-    await buildNative();
+  await main(async (args) => {
+    if (args.includes('--sanitize')) await buildSanitized();
+    else await buildNative();
   });
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sanitize.h"
+
 enum {
   BATCH_BYTES_MAX = 4 * 1024 * 1024, /* payload per batch, after which sockets wait for the next turn */
   SMALL_KEEP = 4 * 1024 * 1024,      /* bytes of idle slabs */
@@ -13,12 +15,14 @@ enum {
   OVERFLOW_MIN = 256,       /* records */
 };
 
+static lwsn_slab_pool *create_pool(size_t keep) { return lwsn_slab_pool_create(LWSN_SANITIZED ? 0 : keep); }
+
 bool lwsn_inbound_init(lwsn_inbound *in) {
   memset(in, 0, sizeof *in);
   in->ring = lwsn_region_create(LWSN_RING_RECORDS * sizeof(lwsn_record));
-  in->small_pool = lwsn_slab_pool_create(SMALL_KEEP);
-  in->large_pool = lwsn_slab_pool_create(LARGE_KEEP);
-  in->own_pool = lwsn_slab_pool_create(OWN_KEEP);
+  in->small_pool = create_pool(SMALL_KEEP);
+  in->large_pool = create_pool(LARGE_KEEP);
+  in->own_pool = create_pool(OWN_KEEP);
   if (in->ring && in->small_pool && in->large_pool && in->own_pool) return true;
   lwsn_inbound_free(in);
   return false;
@@ -97,6 +101,7 @@ static lwsn_slab *lent_with_room(lwsn_inbound *in, size_t size) {
     slab->next = in->lent;
     in->lent = slab;
   }
+  if (slab->used == 0) lwsn_unpoison(slab->data, slab->size);
   in->lent_current = slab;
   return slab;
 }
@@ -252,9 +257,10 @@ void lwsn_inbound_settle(lwsn_inbound *in) {
     if (in->overflow_count > 0 && still_referred(in, slab->id)) continue;
     bool lent = false;
     for (lwsn_slab *l = in->lent; l; l = l->next) lent |= l == slab;
-    if (lent && slab->size == LENT_SIZE)
+    if (lent && slab->size == LENT_SIZE) {
       slab->used = 0;
-    else if (lent) { /* an oversized one is not kept */
+      lwsn_poison(slab->data, slab->size);
+    } else if (lent) { /* an oversized one is not kept */
       lwsn_slab **link = &in->lent;
       while (*link != slab) link = &(*link)->next;
       *link = slab->next;

@@ -7,6 +7,7 @@
 #include "context.h"
 #include "exchange.h"
 #include "frame.h"
+#include "sanitize.h"
 #include "send.h"
 #include "server.h"
 #include "transport.h"
@@ -84,6 +85,7 @@ static void gather_flush(gather *g) {
   if (g->count > 0) lwsn_send_shared(g->t, g->parts, g->owners, g->count);
   g->count = 0;
   g->staged = 0;
+  lwsn_poison(g->t->context->outbound.staging, STAGING_SIZE);
 }
 
 static void add_part(gather *g, const uint8_t *data, size_t size, lwsn_shared_frame *owner) {
@@ -100,6 +102,7 @@ static void gather_add(gather *g, const uint8_t *data, size_t size, lwsn_shared_
     return;
   }
   uint8_t *at = staging + g->staged;
+  lwsn_unpoison(at, size);
   memcpy(at, data, size);
   g->staged += size;
   struct iovec *last = g->count > 0 ? &g->parts[g->count - 1] : NULL;

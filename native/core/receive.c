@@ -8,6 +8,7 @@
 #include "frame.h"
 #include "mask.h"
 #include "message.h"
+#include "sanitize.h"
 #include "server.h"
 #include "short.h"
 #include "wsi.h"
@@ -286,6 +287,7 @@ static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
                                         large + LWSN_FRAME_HEADER_MAX, room);
   if (at) return at;
   *room = LWSN_SCRATCH_SIZE;
+  lwsn_unpoison(context->scratch, LWSN_SCRATCH_SIZE);
   return context->scratch;
 }
 
@@ -320,6 +322,7 @@ void lwsn_receive_read(lwsn_connection *c) {
   else if (n < 0)
     lwsn_connection_input_ended(c, n == -2);
   lwsn_inbound_landed(in);
+  lwsn_poison(t->context->scratch, LWSN_SCRATCH_SIZE);
 }
 
 void lwsn_receive_backlog(lwsn_connection *c) {
