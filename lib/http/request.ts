@@ -81,8 +81,8 @@ export class HttpRequest<X = unknown> extends UpgradeRequest<X> {
   }
 
   /**
-   * Aborts when the transport dies before the response ended. A peer that only
-   * half-closed may still read, so its leaving shows when something is written to it.
+   * Aborts when the transport dies before the response ended: at once by an error, and
+   * `closeTimeout` after a FIN of a peer that took nothing of the response meanwhile.
    */
   get signal(): AbortSignal {
     if (this.#fate.controller === undefined) {

@@ -9,6 +9,7 @@
 #include "context.h"
 #include "http_head.h"
 #include "introduction.h"
+#include "patience.h"
 #include "refusal.h"
 #include "server.h"
 #include "tls.h"
@@ -75,23 +76,6 @@ static void handshake_timed_out(lwsn_timer *timer) {
 
 static void keep_alive_timed_out(lwsn_timer *timer) {
   lwsn_transport_end(LWSN_CONTAINER(timer, lwsn_transport, timer));
-}
-
-/* While a request is served: the peer must send its body and take its response. */
-static void service_timed_out(lwsn_timer *timer) {
-  lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
-  lwsn_exchange *x = t->exchange;
-  if (!x) return;
-  uint64_t limit = t->server->options.idle_timeout;
-  uint64_t now = lwsn_loop_now(t->context);
-  bool waits_for_peer = t->queue.first || (x->state == LWSN_EXCHANGE_BODY && !t->paused);
-  uint64_t last = t->last_input > t->last_output ? t->last_input : t->last_output;
-  if (waits_for_peer && now - last >= limit) {
-    tell_gone(x, LWSN_GONE_TIMEOUT);
-    lwsn_transport_kill(t);
-    return;
-  }
-  lwsn_transport_arm(t, waits_for_peer ? limit - (now - last) : limit, service_timed_out);
 }
 
 void lwsn_exchange_begin(lwsn_exchange *x, lwsn_transport *t) {
@@ -206,8 +190,7 @@ static void take_head(lwsn_exchange *x, size_t size) {
     x->state = x->body_done ? LWSN_EXCHANGE_BUSY : LWSN_EXCHANGE_BODY;
     lwsn_http_body_begin(&x->body, head.content_length, head.chunked);
     t->paused = !x->body_done; /* until the handler wants the body */
-    t->last_output = lwsn_loop_now(t->context);
-    lwsn_transport_arm(t, t->server->options.idle_timeout, service_timed_out);
+    lwsn_patience_begin(x);
   }
 }
 
@@ -428,13 +411,26 @@ void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
   lwsn_transport_update_hold(t);
 }
 
+void lwsn_exchange_late(lwsn_exchange *x) {
+  tell_gone(x, LWSN_GONE_TIMEOUT);
+  lwsn_transport_kill(x->transport);
+}
+
+void lwsn_exchange_written(lwsn_exchange *x) {
+  x->begun = true;
+  if (!x->transport->queue.first) x->written = lwsn_loop_now(x->transport->context);
+}
+
 void lwsn_exchange_drained(lwsn_exchange *x) {
   if (x->told) tell(x, LWSN_RECORD_FLUSHED, 0, NULL, 0);
 }
 
 void lwsn_exchange_peer_left(lwsn_exchange *x) {
   /* half-closing after a request is allowed, before a 101 it makes no sense */
-  if (x->state == LWSN_EXCHANGE_UPGRADE || x->client) lwsn_transport_kill(x->transport);
+  if (x->state == LWSN_EXCHANGE_UPGRADE || x->client)
+    lwsn_transport_kill(x->transport);
+  else if (x->told)
+    lwsn_patience_peer_left(x);
 }
 
 void lwsn_exchange_drain(lwsn_exchange *x) {

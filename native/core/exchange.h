@@ -35,6 +35,8 @@ typedef struct lwsn_exchange {
   bool told_once; /* the other side knows the transport: its end is told too */
   bool begun;     /* bytes of a response were sent */
   bool body_done, keep_alive;
+  uint64_t written; /* loop time at which more of the response was sent and nothing waited before it */
+  uint64_t left;    /* loop time at which the peer sent FIN, or the request was told */
 } lwsn_exchange;
 
 /** How a REQUEST payload begins; the head follows. */
@@ -80,6 +82,12 @@ bool lwsn_exchange_wants_input(const lwsn_exchange *x);
 
 /** Whether no input is wanted now. */
 bool lwsn_exchange_holds(const lwsn_exchange *x);
+
+/** The peer, which is there, was waited for too long: ends the exchange and the transport. */
+void lwsn_exchange_late(lwsn_exchange *x);
+
+/** More of a response is about to be sent. */
+void lwsn_exchange_written(lwsn_exchange *x);
 
 /** The native queue ran empty. */
 void lwsn_exchange_drained(lwsn_exchange *x);

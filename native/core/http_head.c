@@ -95,6 +95,7 @@ typedef struct parse {
   unsigned host_count, origin_count, length_count, coding_count;
   lwsn_slice length, coding;
   bool close, stay; /* Connection: close, keep-alive */
+  bool connect;     /* the method is CONNECT */
 } parse;
 
 static int refuse(parse *s, int status, const char *why) {
@@ -134,6 +135,7 @@ static int parse_request_line(parse *s, lwsn_slice line) {
   lwsn_slice method = {line.p, (size_t)(first - line.p)}, target = {first + 1, (size_t)(second - first - 1)};
   if (!lwsn_http_is_token(method.p, method.n)) return refuse(s, 400, "The request method is not a token.");
   if (!is_target(target)) return refuse(s, 400, "The request target is empty or has a byte that is not visible ASCII.");
+  s->connect = method.n == 7 && memcmp(method.p, "CONNECT", 7) == 0;
   s->out->method = method;
   s->out->target = target;
   s->out->get_method = method.n == 3 && memcmp(method.p, "GET", 3) == 0;
@@ -284,7 +286,8 @@ static int parse_lines(parse *s, const char *p, const char *end) {
   }
   if (p != end) return refuse(s, 400, "Bytes follow the end of the head.");
   status = judge(s);
-  return status || !later ? status : refuse(s, later, later_why);
+  if (status || later) return status ? status : refuse(s, later, later_why);
+  return s->connect ? refuse(s, 501, "CONNECT is not supported: this is no proxy.") : 0;
 }
 
 int lwsn_http_head_parse(const char *p, size_t n, lwsn_http_head *out, const char **why) {

@@ -52,7 +52,8 @@ size_t lwsn_http_head_end(const char *p, size_t n, size_t *resume);
  *       is no number or given twice (equal ones too; RFC 9110 §8.6 allows either), Transfer-Encoding with
  *       Content-Length, in HTTP/1.0, twice, or with chunked not at its end, several Origin
  *   417 Expect other than 100-continue
- *   501 a transfer coding other than chunked
+ *   501 a transfer coding other than chunked; CONNECT, since a proxy in front would take what answers it with success
+ *       for the begin of a tunnel (RFC 9110 §9.3.6)
  *   505 a version other than HTTP/1.0 and HTTP/1.1
  */
 int lwsn_http_head_parse(const char *p, size_t n, lwsn_http_head *out, const char **why);

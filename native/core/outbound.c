@@ -232,7 +232,7 @@ static void apply(gather *g, out_record *r) {
     case LWSN_OUT_PING: add_ping(g, r); return;
     case LWSN_OUT_RAW:
       if (!t->exchange) return;
-      t->exchange->begun = true;
+      lwsn_exchange_written(t->exchange);
       gather_add(g, r->payload, r->length, NULL);
       return;
   }
@@ -382,7 +382,7 @@ double lwsn_outbound_send(lwsn_context *c, lwsn_handle handle, unsigned detail, 
   if (!t || t->doomed) return -1;
   if (detail == LWSN_OPCODE_RAW) {
     if (!t->exchange) return -1;
-    t->exchange->begun = true;
+    lwsn_exchange_written(t->exchange);
     struct iovec part = {(void *)data, size};
     lwsn_send(t, &part, 1);
   } else {

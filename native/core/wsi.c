@@ -1,6 +1,8 @@
 #include "wsi.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "private-lib-core.h"
 #include "socket.h"
@@ -38,5 +40,21 @@ ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count) {
 }
 
 void lwsn_wsi_shutdown(struct lws *wsi) { shutdown(wsi->desc.sockfd, SHUT_WR); }
+
+#ifndef TCP_KEEPIDLE
+#define TCP_KEEPIDLE TCP_KEEPALIVE /* macOS */
+#endif
+
+void lwsn_wsi_probe(struct lws *wsi, uint64_t ms) {
+  enum { PROBES = 3 };
+  int fd = wsi->desc.sockfd, on = 1, probes = PROBES;
+  int idle = (int)(ms / 2000), between = (int)(ms / 2000 / PROBES);
+  if (idle < 1) idle = 1;
+  if (between < 1) between = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
 
 void lwsn_wsi_kill(struct lws *wsi) { lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC); }

@@ -32,6 +32,12 @@ ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count);
 /** Ends our direction (FIN), after everything written before. */
 void lwsn_wsi_shutdown(struct lws *wsi);
 
+/**
+ * Lets TCP ask a silent peer whether it is there: one that is not fails the socket after about `ms`. Does nothing to
+ * other sockets.
+ */
+void lwsn_wsi_probe(struct lws *wsi, uint64_t ms);
+
 /** Closes now; CLOSED and WSI_DESTROY come before it returns. Never inside a callback of this wsi (facts 1.3). */
 void lwsn_wsi_kill(struct lws *wsi);
 

@@ -1,6 +1,9 @@
 /* A peer that leaves, by FIN or RST, in every state of a transport that speaks HTTP. */
+#include <sys/socket.h>
+
 #include "check.h"
 #include "out.h"
+#include "transport.h"
 #include "wire.h"
 
 typedef void (*leave)(peer *);
@@ -123,6 +126,59 @@ static void half_closing_behind_a_request_leaves_its_response(void) {
   CHECK_SOON(&w, wire_response(p, &r));
   CHECK_BYTES(r.body, r.body_size, "for you");
   CHECK_SOON(&w, p->ended);
+  expect_gone(&w, 1);
+}
+
+static void who_half_closed_and_takes_nothing_is_given_closeTimeout(void) {
+  static const char *const requests[] = {WIRE_GET, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"};
+  for (int i = 0; i < 2; i++) {
+    lwsn_server_options options = world_options();
+    options.close_timeout = 500;
+    options.idle_timeout = 60000;
+    world w;
+    world_begin(&w, &options);
+    peer *p = peer_open(&w);
+    lwsn_handle handle = request(&w, p, requests[i]);
+    world_pass(&w, 5000);
+    CHECK_INT(world_told(&w, LWSN_RECORD_GONE), 0);
+    peer_finish(p);
+    world_run(&w, 5);
+    world_pass(&w, 400);
+    out_raw(&w, handle, "a piece");
+    world_pass(&w, 490);
+    CHECK_INT(world_told(&w, LWSN_RECORD_GONE), 0);
+    world_pass(&w, 10 + 2 * LWSN_WHEEL_TICK_MS);
+    CHECK_SOON(&w, world_told(&w, LWSN_RECORD_GONE) == 1);
+    const event *e = world_last(&w, LWSN_RECORD_GONE);
+    CHECK(e && e->detail == LWSN_GONE_PEER);
+    expect_gone(&w, 1);
+  }
+}
+
+/* Whether the server's one transport is probed. */
+static int probed(world *w) {
+  lwsn_transport *t = LWSN_CONTAINER(w->server->transports.next, lwsn_transport, in_server);
+  int on = 0;
+  socklen_t size = sizeof on;
+  CHECK(getsockopt(t->watch->fd, SOL_SOCKET, SO_KEEPALIVE, &on, &size) == 0);
+  return on;
+}
+
+static void a_peer_that_waits_in_silence_is_probed_by_TCP(void) {
+  lwsn_server_options options = world_options();
+  options.idle_timeout = 2000;
+  options.close_timeout = 500;
+  world w;
+  world_begin(&w, &options);
+  peer *p = peer_open(&w);
+  request(&w, p, WIRE_GET);
+  CHECK(!probed(&w));
+  world_pass(&w, 10000);
+  CHECK(probed(&w));
+  CHECK_INT(world_told(&w, LWSN_RECORD_GONE), 0);
+  peer_close(p);
+  world_run(&w, 5);
+  world_pass(&w, 600);
   expect_gone(&w, 1);
 }
 
@@ -249,6 +305,8 @@ int main(void) {
   while_a_body_is_held_only_RST_is_noticed_at_once();
   in_the_middle_of_a_body_that_is_read_GONE_is_told();
   half_closing_behind_a_request_leaves_its_response();
+  who_half_closed_and_takes_nothing_is_given_closeTimeout();
+  a_peer_that_waits_in_silence_is_probed_by_TCP();
   half_closing_behind_pipelined_requests_leaves_all_responses();
   resetting_before_the_response_tells_GONE_at_once();
   resetting_after_half_closing_is_noticed_by_the_response();

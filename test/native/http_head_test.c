@@ -160,6 +160,8 @@ static const struct {
     {"1.1", 0, BYTES(GET "\r\n")},
     {"1.0 without Host", 0, BYTES("GET / HTTP/1.0\r\n\r\n")},
     {"empty lines before", 0, BYTES("\r\n\r\n" GET "\r\n")},
+    {"CONNECT", 501, BYTES("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")},
+    {"CONNECT in another case", 0, BYTES("connect / HTTP/1.1\r\n" HOST "\r\n")},
     {"unknown method", 0, BYTES("BREW /pot HTTP/1.1\r\n" HOST "\r\n")},
     {"absolute target", 0, BYTES("GET http://a/b HTTP/1.1\r\n" HOST "\r\n")},
     {"only an empty line", 400, BYTES("\r\n")},

@@ -1,8 +1,11 @@
 import { get, type IncomingMessage } from 'node:http';
+import { createConnection } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type ConnectOptions, connect } from '../../lib/index.js';
 import { certificate, extendedConnect, http2Session, rawOverHttp2 } from '../adopt/helpers/node-servers.js';
-import { recorder, startServer } from '../helpers/server.js';
+import { queue } from '../helpers/queue.js';
+import { connectRaw, rawClient } from '../helpers/raw-client.js';
+import { recorder, startServer, turnUntil } from '../helpers/server.js';
 import { haproxy, haproxyTcp, nginx } from './helpers/programs.js';
 
 const MIB = 1024 * 1024;
@@ -109,6 +112,52 @@ describe.each([
     const { port } = await start({ backend });
     for (const address of ['127.0.0.2', '127.0.0.3', '127.0.0.2'])
       expect(await bodyFrom(address, port)).toBe(`${address}; 6.6.6.6, ${address}`);
+  });
+});
+
+describe.each([
+  ['nginx', nginx],
+  ['HAProxy', haproxy],
+] as const)('behind %s', (_, start) => {
+  test('CONNECT opens no tunnel past its rules', async () => {
+    const seen: string[] = [];
+    const { port: backend } = await startServer({
+      trustProxy: ['127.0.0.1'],
+      request: ({ method, url, remoteAddress, secure }) => {
+        seen.push(`${method} ${url} ${remoteAddress} ${secure}`);
+        return new Response('welcome');
+      },
+    });
+    const { port } = await start({ backend });
+    const raw = rawClient(createConnection({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }));
+    onTestFinished(() => raw.destroy());
+    raw.write('CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n');
+    const forged = 'X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n';
+    raw.write(`GET /admin HTTP/1.1\r\nHost: a\r\n${forged}Connection: close\r\n\r\n`);
+    const came = (await raw.bytesToEnd()).toString('latin1');
+    expect(came).toMatch(/^HTTP\/1\.1 (?:501|405|400) /);
+    /* what the proxy takes for a request of its own has passed its rules */
+    for (const request of seen) expect(request).toBe('GET /admin 127.0.0.2 false');
+  });
+
+  test('a client that leaves an idle stream is noticed', async () => {
+    const left = queue<void>();
+    const asked = queue<void>();
+    const { port: backend, server } = await startServer({
+      closeTimeout: 300,
+      request: ({ signal }) => {
+        signal.addEventListener('abort', () => left.push());
+        asked.push();
+        return new Response(new ReadableStream());
+      },
+    });
+    const { port } = await start({ backend });
+    const raw = await connectRaw(port);
+    raw.write('GET /events HTTP/1.1\r\nHost: a\r\n\r\n');
+    await asked.next();
+    raw.destroy();
+    await left.next();
+    await turnUntil(() => server.stats().transports === 0);
   });
 });
 
