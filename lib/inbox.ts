@@ -1,3 +1,4 @@
+import { copyAlone, isAlone } from './alone.js';
 import { callFragment, callMessage, callPong } from './calls.js';
 import type { Connection } from './connection.js';
 import { Stage } from './connection.js';
@@ -14,8 +15,11 @@ type Held =
   | { kind: 'fragment'; data: Buffer; info: FragmentInfo }
   | { kind: 'pong'; data: Buffer };
 
+/** What a held message costs beside its bytes: a peer may send them empty, or one by one. */
+const HELD_COST = 256;
+
 function sizeOf(held: Held): number {
-  return held.data.length;
+  return held.data.length + HELD_COST;
 }
 
 /**
@@ -88,13 +92,17 @@ export class Inbox {
   }
 
   #hold(held: Held): void {
-    /* a lent view is dead after the batch, so what is kept is copied */
-    const transient = (this.#connection.behavior.flags & ConnectionFlag.TRANSIENT) !== 0;
-    if (transient && typeof held.data !== 'string') held = { ...held, data: Buffer.from(held.data) } as Held;
+    if (typeof held.data !== 'string') held.data = this.#own(held.data);
     this.#held.push(held);
     this.#bytes += sizeOf(held);
     this.#full ||= this.#reader !== undefined && this.#bytes > HIGH_WATER;
     this.#syncNative();
+  }
+
+  /** The same bytes in memory that nobody else sees: whoever shares a slab may give it away before these are taken. */
+  #own(data: Buffer): Buffer {
+    const lent = (this.#connection.behavior.flags & ConnectionFlag.TRANSIENT) !== 0;
+    return !lent && isAlone(data) ? data : copyAlone(data);
   }
 
   #call(held: Held): void {
@@ -108,9 +116,8 @@ export class Inbox {
     const wake = this.#reader!.wake;
     if (wake !== undefined) {
       this.#reader!.wake = undefined;
-      const transient = (this.#connection.behavior.flags & ConnectionFlag.TRANSIENT) !== 0;
-      const value = transient && typeof held.data !== 'string' ? Buffer.from(held.data) : held.data;
-      wake({ value, done: false });
+      /* the loop goes on behind the batch, in which others may give the slab away */
+      wake({ value: typeof held.data === 'string' ? held.data : this.#own(held.data), done: false });
       return;
     }
     this.#hold(held);

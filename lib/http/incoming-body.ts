@@ -1,3 +1,4 @@
+import { copyAlone } from '../alone.js';
 import { bodyError } from './body-error.js';
 
 /** So much may wait for its reader before the peer is held back. */
@@ -71,11 +72,11 @@ export class IncomingBody implements AsyncIterable<Buffer> {
     return whole?.subarray(0, size) ?? Buffer.alloc(0);
   }
 
-  /** Takes in what arrived. */
+  /** Takes in what arrived, in memory that lives for the call. */
   push(bytes: Buffer, last: boolean): void {
     this.#received += bytes.length;
     if (bytes.length > 0 && !this.#dropping) {
-      this.#pieces.push(bytes);
+      this.#pieces.push(copyAlone(bytes));
       this.#waiting += bytes.length + PIECE_COST;
     }
     if (last) {

@@ -28,8 +28,7 @@ static void tell(lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail, const
   lwsn_inbound *in = &t->context->inbound;
   if (t->context->destroying) return;
   lwsn_record record = record_for(x, kind, detail);
-  lwsn_keep keep = kind == LWSN_RECORD_BODY ? LWSN_KEEP_LONG : LWSN_KEEP_BATCH;
-  uint8_t *at = lwsn_inbound_reserve(in, &record, size, keep);
+  uint8_t *at = lwsn_inbound_reserve(in, &record, size, LWSN_KEEP_BATCH);
   if (at && size > 0) memcpy(at, payload, size);
   if (!at || !lwsn_inbound_push(in, &record)) lwsn_transport_kill(t); /* its end tells enough */
 }
