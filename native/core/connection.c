@@ -7,6 +7,7 @@
 #include "frame.h"
 #include "introduction.h"
 #include "keepalive.h"
+#include "message.h"
 #include "server.h"
 #include "wsi.h"
 
@@ -124,6 +125,7 @@ static bool send_close(lwsn_connection *c, const uint8_t *payload, size_t size) 
 void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
   if (c->close_sent || c->state != LWSN_CONNECTION_OPEN) return;
   if (!c->why) c->why = "the peer did not answer the close frame";
+  lwsn_message_stop(c);
   if (!send_close(c, payload, size)) return;
   lwsn_transport_update_hold(c->transport); /* a paused connection must still see the peer's close frame */
 }
@@ -165,6 +167,7 @@ void lwsn_connection_drop(lwsn_connection *c, const char *why) {
 
 void lwsn_connection_peer_closed(lwsn_connection *c, unsigned code, const uint8_t *reason, size_t size) {
   c->close_received = true;
+  lwsn_message_stop(c);
   c->code = (uint16_t)code;
   c->reason = size > 0 ? malloc(size) : NULL;
   if (c->reason) {

@@ -149,6 +149,7 @@ void lwsn_context_turn(lwsn_context *c) {
   if (c->destroying || c->in_batch) return;
   for (int i = 0;; i++) {
     lwsn_outbound_flush(c); /* first: a pause or close holds back what would be parsed next */
+    lwsn_deflate_shared_trim(c->deflate);
     if (!lwsn_list_empty(&c->stalled)) {
       resume_stalled(c);
       lwsn_transport_reap(c);

@@ -8,7 +8,8 @@
 
 enum {
   OUTPUT_MIN = 4096,
-  INPUT_MAX = 1 << 30, /* zlib counts in 32 bits */
+  OUTPUT_KEEP = 128 * 1024, /* a larger result does not outlive its turn */
+  INPUT_MAX = 1 << 30,      /* zlib counts in 32 bits */
 };
 
 /* One compressor that connections without context takeover share. */
@@ -71,6 +72,13 @@ void lwsn_deflate_shared_free(lwsn_deflate_shared *shared) {
   if (shared->inflater_ready) inflateEnd(&shared->inflater);
   free(shared->output);
   free(shared);
+}
+
+void lwsn_deflate_shared_trim(lwsn_deflate_shared *shared) {
+  if (!shared || shared->output_capacity <= OUTPUT_KEEP) return;
+  free(shared->output);
+  shared->output = NULL;
+  shared->output_capacity = 0;
 }
 
 bool lwsn_deflate_wanted(const lwsn_deflate *d, size_t size) {
@@ -244,6 +252,11 @@ lwsn_inflate_result lwsn_inflate_piece(lwsn_deflate *d, const uint8_t *data, siz
   }
   if (!d->options.peer_takeover) free_inflater(d);
   return result;
+}
+
+void lwsn_inflate_stop(lwsn_deflate *d) {
+  free_inflater(d);
+  d->has_input = false;
 }
 
 size_t lwsn_deflate_memory(const lwsn_deflate *d) {

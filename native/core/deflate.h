@@ -71,11 +71,16 @@ typedef struct lwsn_inflated {
 lwsn_inflate_result lwsn_inflate_piece(lwsn_deflate *deflate, const uint8_t *data, size_t size, bool final,
                                        lwsn_inflated *out);
 
+/** Nothing more is inflated: frees what that holds. */
+void lwsn_inflate_stop(lwsn_deflate *deflate);
+
 /** Bytes of zlib state this connection owns now. */
 size_t lwsn_deflate_memory(const lwsn_deflate *deflate);
 
 /** The streams that connections of a context share. */
 typedef struct lwsn_deflate_shared lwsn_deflate_shared;
 void lwsn_deflate_shared_free(lwsn_deflate_shared *shared);
+/** Frees the memory of a large result, which is used no longer. NULL is allowed. */
+void lwsn_deflate_shared_trim(lwsn_deflate_shared *shared);
 
 #endif

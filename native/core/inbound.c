@@ -11,6 +11,7 @@ enum {
   LARGE_KEEP = 48 * 1024 * 1024,     /* about what one young-generation cycle holds */
   OWN_KEEP = 48 * 1024 * 1024,
   LENT_SIZE = 256 * 1024,
+  LENT_KEEP = 24,           /* slabs, about what a full batch takes; those of a larger burst are not kept */
   LANDING_MAX = 128 * 1024, /* one read takes at most this much */
   OVERFLOW_MIN = 256,       /* records */
 };

@@ -126,6 +126,11 @@ void lwsn_message_clear(lwsn_connection *c) {
   rx->message_size = rx->message_capacity = 0;
 }
 
+void lwsn_message_stop(lwsn_connection *c) {
+  lwsn_message_clear(c);
+  if (c->deflate) lwsn_inflate_stop(c->deflate);
+}
+
 static bool assembly_room(lwsn_connection *c, size_t more) {
   lwsn_receive *rx = &c->rx;
   size_t needed = rx->message_size + more;
@@ -135,6 +140,8 @@ static bool assembly_room(lwsn_connection *c, size_t more) {
   size_t capacity = rx->message_capacity ? rx->message_capacity : ASSEMBLY_MIN;
   if (capacity < size && size <= LWSN_LARGE_MAX) capacity = size;
   while (capacity < needed) capacity *= 2;
+  double limit = lwsn_message_limit(c);
+  if ((double)capacity > limit && (double)needed <= limit) capacity = (size_t)limit;
   uint8_t *grown = realloc(rx->message_data, capacity);
   if (!grown) return false;
   rx->message_data = grown;
@@ -212,7 +219,7 @@ static void stream_inflated(lwsn_connection *c, const uint8_t *payload, size_t s
   lwsn_receive *rx = &c->rx;
   if (!inflate_piece(c, payload, size, final)) return;
   if (rx->message_size > 0 || final) push_fragment(c, rx->message_data, rx->message_size, final);
-  rx->message_size = 0;
+  lwsn_message_clear(c); /* a piece may inflate to maxPayload, and the next may never come */
 }
 
 /* A piece of a message that is delivered as it comes. */

@@ -31,6 +31,9 @@ void lwsn_message_piece(lwsn_connection *c, const uint8_t *data, size_t size, bo
 /** Frees what there is of the message in progress. */
 void lwsn_message_clear(lwsn_connection *c);
 
+/** No message is read any more: frees what reading them holds. */
+void lwsn_message_stop(lwsn_connection *c);
+
 /** The message in progress is whole. */
 void lwsn_message_end(lwsn_connection *c);
 

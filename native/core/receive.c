@@ -24,7 +24,7 @@ enum {
 };
 
 void lwsn_receive_clear(lwsn_connection *c) {
-  lwsn_message_clear(c);
+  lwsn_message_stop(c);
   free(c->rx.control);
   c->rx.control = NULL;
 }
