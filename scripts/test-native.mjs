@@ -1,10 +1,11 @@
 // Builds the C tests without Node and runs them: node scripts/test-native.mjs [asan|valgrind|plain|arm64|coverage]... [name]...
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { arm64Launcher, arm64Settings } from './tools/arm64.mjs';
 import { buildCore } from './tools/native-build.mjs';
 import { need } from './tools/prerequisites.mjs';
-import { attempt, Failure, main, root } from './tools/run.mjs';
+import { attemptBeside, Failure, inLanes, main, root } from './tools/run.mjs';
 
 const modes = {
   plain: { build: 'native-plain', flags: '', launcher: [], timeout: 120_000 },
@@ -45,10 +46,10 @@ const environment = {
 };
 
 /** Runs one program; it reports `N passed, N failed` itself, and dying otherwise is one failure more. */
-function runOne(program, { launcher, timeout }) {
+async function runOne(program, { launcher, timeout }) {
   const command = [...launcher, program];
   const started = Date.now();
-  const result = attempt(command[0], command.slice(1), { env: environment, timeout });
+  const result = await attemptBeside(command[0], command.slice(1), { env: environment, timeout });
   const report = /^(\d+) passed, (\d+) failed$/m.exec(result.stdout);
   const passed = report ? Number(report[1]) : 0;
   let failed = report ? Number(report[2]) : 0;
@@ -72,15 +73,15 @@ await main(async (args) => {
       .map((file) => file.slice(0, -2))
       .filter((test) => wanted.length === 0 || wanted.some((w) => test.includes(w)));
     if (programs.length === 0) throw new Failure(`no C test matches ${wanted.join(' ')}`);
-    for (const test of programs) {
-      const { passed, failed, seconds, output } = runOne(join(folder, test), modes[name]);
+    await inLanes(programs, availableParallelism(), async (test) => {
+      const { passed, failed, seconds, output } = await runOne(join(folder, test), modes[name]);
       console.log(
         `${failed ? 'FAILED' : 'ok    '} ${name.padEnd(8)} ${test.padEnd(28)} ${passed} checks, ${seconds} s`,
       );
       if (output) console.log(output.trimEnd());
       if (failed > 0) total.failed++;
       else total.passed++;
-    }
+    });
   }
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed > 0 ? 1 : 0;

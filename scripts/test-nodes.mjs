@@ -1,4 +1,5 @@
-// npm run test:nodes: the suite on other Node lines with the binary that is already built.
+// npm run test:nodes: what a Node line can change, on other Node lines, with the binary that is already built.
+// Arguments: lines (22 24), files and options of vitest; a file that is named runs whether a line changes it or not.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addon } from './build.mjs';
@@ -9,8 +10,31 @@ import { prepareSuite, runSuite } from './tools/suite.mjs';
 /** Node lines to support besides the one that runs this script. */
 const versions = ['22.23.3', '24.21.0', '26.10.0'];
 
-/** What runs the same programs whatever Node starts it: the C core's replay, the site that typedoc builds. */
-const sameEverywhere = ['test/fuzz/**', 'test/docs/site.test.ts', 'test/docs/links.test.ts'];
+/**
+ * What a Node line can change: Node-API and V8 under the binding, OpenSSL, zlib and libuv of the executable, the
+ * sockets, requests and streams that are adopted, types of the language. The rest is bytes through the same core
+ * or a peer beside it (protocol tables, Redis, browsers, docs, examples), and runs once, under `npm test`.
+ */
+const changed = [
+  'test/adopt/',
+  'test/api/',
+  'test/client/',
+  'test/deflate/',
+  'test/http/',
+  'test/interop/',
+  'test/lifecycle/',
+  'test/package/',
+  'test/protocol/close-handshake',
+  'test/protocol/handshake',
+  'test/protocol/hostile',
+  'test/sessions/encode',
+  'test/sessions/http-logins',
+  'test/sessions/manager',
+  'test/sessions/memory-store',
+  'test/sessions/server',
+  'test/sessions/wheel',
+  'test/tls/',
+];
 
 function libraries(binary) {
   const script = 'const v = process.versions; console.log([v.node, v.napi, v.uv, v.openssl].join(" "))';
@@ -25,7 +49,7 @@ const fingerprint = () => createHash('sha256').update(readFileSync(addon)).diges
 await main(async (args) => {
   const chosen = versions.filter((version) => args.some((arg) => version.startsWith(`${arg}.`)));
   const rest = args.filter((arg) => !versions.some((version) => version.startsWith(`${arg}.`)));
-  const skipped = sameEverywhere.flatMap((pattern) => ['--exclude', pattern]);
+  const named = rest.some((arg) => arg.startsWith('test/'));
   await prepareSuite();
   const built = fingerprint();
   const rows = [];
@@ -35,7 +59,7 @@ await main(async (args) => {
     const { code, passed, failed } = runSuite({
       node,
       name: `vitest-node-${version}`,
-      args: [...skipped, ...rest],
+      args: named ? rest : [...changed, ...rest],
     });
     const seconds = Math.round((Date.now() - started) / 1000);
     rows.push({ ...libraries(node), passed, failed, seconds, result: code === 0 ? 'ok' : 'FAILED' });

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -40,6 +40,28 @@ export function attempt(command, args, { cwd = root, env, timeout, input } = {})
   });
   const stderr = result.error ? result.error.message : result.stderr;
   return { ok: result.status === 0, status: result.status, stdout: result.stdout ?? '', stderr };
+}
+
+/** As {@link attempt} without input, beside others; `status` is null where a signal ended it. */
+export function attemptBeside(command, args, { cwd = root, env, timeout } = {}) {
+  const options = { cwd, env: { ...process.env, ...env }, timeout, maxBuffer: 1 << 28 };
+  return new Promise((resolve) => {
+    const child = execFile(command, args, options, (error, stdout, stderr) => {
+      const unstarted = error && child.pid === undefined;
+      const said = unstarted ? error.message : stderr;
+      resolve({ ok: error === null, status: child.exitCode, stdout, stderr: said });
+    });
+    child.stdin?.end();
+  });
+}
+
+/** Runs `work(item)` for every item, at most `lanes` at a time, in their order. */
+export async function inLanes(items, lanes, work) {
+  const rest = items.values();
+  const lane = async () => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** Runs a command with everything inherited and returns its exit code (128 + n after a signal). */
