@@ -126,7 +126,7 @@ function createDispatcher(): Dispatcher {
     const sink = sinks[slot];
     if (sink !== undefined && sink.generation === generation) {
       sinks[slot] = undefined;
-      sink.gone(records[w + 6]!, words(w));
+      sink.gone(records[w + 6]!, words(w), records[w + 7]!);
     }
     const transport = transports[slot];
     if (transport !== undefined && transport.generation === generation) {
@@ -197,7 +197,10 @@ function createDispatcher(): Dispatcher {
     if (kind === Kind.FLUSHED) sink.flushed?.();
     else if (kind === Kind.CONNECTED) sink.connected?.();
     else if (kind === Kind.RESPONSE)
-      sink.answered?.(crossing.latin1(records[w + 3]!, records[w + 4]!, records[w + 5]!));
+      sink.answered?.(
+        crossing.latin1(records[w + 3]!, records[w + 4]!, records[w + 5]!),
+        records[w + 6] === 1,
+      );
     else if (kind === Kind.BODY)
       sink.body?.(crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!), records[w + 6] === 1);
   }

@@ -165,7 +165,7 @@ export const FragmentFlag = { FIRST: 1, FINAL: 2, TEXT: 4 } as const;
 export const Closing = { PEER: 0, OURS: 1 } as const;
 
 /** `lwsn_gone`. */
-export const Gone = { PEER: 0, TIMEOUT: 1, BODY: 2 } as const;
+export const Gone = { PEER: 0, TIMEOUT: 1, BODY: 2, ANSWER: 3 } as const;
 
 /** `lwsn_connection_flag`. */
 export const ConnectionFlag = {

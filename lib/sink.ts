@@ -6,12 +6,13 @@ import type { Connection } from './connection.js';
  */
 export interface Sink {
   readonly generation: number;
-  /** The transport is over for it; `reason` of `Gone`, `why` where the native side knows more. */
-  gone(reason: number, why: string): void;
+  /** The transport is over for it; `reason` of `Gone`, `why` and the system's `errno` where the native side knows them. */
+  gone(reason: number, why: string, errno: number): void;
   body?(bytes: Buffer, last: boolean): void;
   flushed?(): void;
   connected?(): void;
-  answered?(head: string): void;
+  /** The head of an answer; `cut`: as much of it as came. */
+  answered?(head: string, cut: boolean): void;
   /** ESTABLISHED: it makes the connection, which takes its place. */
   opened?(): Connection;
 }

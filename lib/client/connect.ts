@@ -58,7 +58,7 @@ async function attempt({ url, options, deflate, signal, mayRedirect }: Attempt):
   }
   const transport = new Transport(...handle, remoteAddress, remotePort);
   return new Promise((resolve) => {
-    const abort = () => settle(signal.reason as LwsError);
+    const abort = () => handshake.stop(signal.reason as LwsError);
     const settle = (outcome: Outcome) => {
       signal.removeEventListener('abort', abort);
       if (!('isOpen' in outcome)) {

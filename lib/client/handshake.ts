@@ -9,8 +9,10 @@ import { Gone, Out } from '../native.js';
 import type { Sink } from '../sink.js';
 import { TlsInfo } from '../tls.js';
 import type { Transport } from '../transport.js';
+import { ended, systemError } from './network-error.js';
 import type { ConnectOptions } from './options.js';
-import { parseResponseHead, ResponseBody, type ResponseHead, toResponse } from './response.js';
+import { Refusal } from './refusal.js';
+import { isInterim, parseResponseHead, type ResponseHead } from './response-head.js';
 
 /** What the handshake decided: a connection, a redirect, or an error. */
 export type Outcome = Connection | { redirect: string } | LwsError;
@@ -96,7 +98,8 @@ export class Handshake implements Sink {
   readonly #secure: boolean;
   readonly #settle: (outcome: Outcome) => void;
   #chosen: Behavior | undefined;
-  #refusal: { head: ResponseHead; body: ResponseBody } | undefined;
+  #refusal: Refusal | undefined;
+  #late: LwsError | undefined;
   #over = false;
 
   constructor(
@@ -139,14 +142,28 @@ export class Handshake implements Sink {
     sendRaw(this.#crossing, this.#transport.slot, this.generation, Buffer.from(this.#text, 'latin1'));
   }
 
-  answered(text: string): void {
+  /** `cut`: nothing more of the head will come. */
+  answered(text: string, cut: boolean): void {
     try {
-      const head = parseResponseHead(text);
-      if (head.status === 101) this.#accept(head);
-      else this.#refuse(head);
+      if (!cut) this.#take(parseResponseHead(text));
+      else if (text.includes('\r\n')) this.#takePart(text);
     } catch (error) {
-      this.#end(error as LwsError);
+      /* what is wrong with a part is that it ended, which comes next */
+      if (!cut) this.#end(error as LwsError);
     }
+  }
+
+  #take(head: ResponseHead): void {
+    if (isInterim(head))
+      throw new LwsError('ERR_HANDSHAKE', `Expected an answer from the server but got ${head.status} alone`);
+    if (head.status === 101) this.#accept(head);
+    else this.#refuse(head);
+  }
+
+  /** A status that was read is not lost with the rest. */
+  #takePart(text: string): void {
+    const head = parseResponseHead(`${text.slice(0, text.lastIndexOf('\r\n') + 2)}\r\n`);
+    if (head.status >= 200) this.#refusal = new Refusal(head, 0);
   }
 
   #accept(head: ResponseHead): void {
@@ -173,34 +190,47 @@ export class Handshake implements Sink {
       this.#end({ redirect: location });
       return;
     }
-    this.#refusal = { head, body: new ResponseBody(head, this.#options.maxResponseBody ?? 64 * 1024) };
-    if (this.#refusal.body.complete) this.#finishRefusal();
+    this.#refusal = new Refusal(head, this.#options.maxResponseBody ?? 64 * 1024);
+    if (this.#refusal.complete) this.#end(this.#refusal.toError());
     else this.#crossing.put(Out.RESUME, this.#transport.slot, this.generation);
   }
 
   body(bytes: Buffer): void {
     if (this.#refusal === undefined) return;
-    this.#refusal.body.add(bytes);
-    if (this.#refusal.body.complete) this.#finishRefusal();
+    this.#refusal.add(bytes);
+    if (this.#refusal.complete) this.#end(this.#refusal.toError());
   }
 
-  #finishRefusal(): void {
-    const { head, body } = this.#refusal!;
-    const status = `${head.status} ${head.statusText}`.trim();
-    const error = new LwsError('ERR_HANDSHAKE', `The server refused the upgrade with ${status}`, {
-      cause: toResponse(head, body),
-    });
-    this.#end(error);
+  /**
+   * Nobody waits any longer. Out of time, what came of an answer is told: of its body what is here, of its head what
+   * the native side has, which its end brings.
+   */
+  stop(why: LwsError): void {
+    if (why.code !== 'ERR_TIMEOUT') this.#end(why);
+    else if (this.#refusal !== undefined) this.#end(this.#refusal.toError());
+    else {
+      this.#late = why;
+      this.#crossing.put(Out.RESPONSE_END, this.#transport.slot, this.generation);
+    }
   }
 
-  gone(reason: number, why: string): void {
-    if (this.#refusal !== undefined) this.#finishRefusal();
-    else if (reason === Gone.TIMEOUT)
-      this.#end(new LwsError('ERR_TIMEOUT', 'The handshake took longer than handshakeTimeout'));
-    else if (why !== '' && this.#secure)
-      this.#end(new LwsError('ERR_TLS', `The TLS connection failed: ${why}`));
-    else
-      this.#end(new LwsError('ERR_HANDSHAKE', why || 'The server closed the connection before it answered'));
+  gone(reason: number, why: string, errno: number): void {
+    this.#end(this.#refusal?.toError() ?? this.#late ?? this.#failure(reason, why, errno));
+  }
+
+  #failure(reason: number, why: string, errno: number): LwsError {
+    if (reason === Gone.TIMEOUT)
+      return new LwsError('ERR_TIMEOUT', 'The handshake took longer than handshakeTimeout');
+    if (reason === Gone.ANSWER)
+      return new LwsError('ERR_HANDSHAKE', `The server's answer is not valid: ${why}`);
+    if (errno !== 0) {
+      const cause = systemError('read', errno);
+      return new LwsError('ERR_HANDSHAKE', `The network connection failed: ${cause.message}`, { cause });
+    }
+    if (why !== '')
+      return new LwsError('ERR_TLS', `The TLS connection failed: ${why}`, { cause: new Error(why) });
+    const cause = ended();
+    return new LwsError('ERR_HANDSHAKE', 'The server ended the connection before it answered', { cause });
   }
 
   opened(): Connection {

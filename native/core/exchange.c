@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "connection.h"
 #include "context.h"
 #include "http_head.h"
@@ -41,10 +42,18 @@ static void tell_gone(lwsn_exchange *x, enum lwsn_gone how) {
   tell(x, LWSN_RECORD_GONE, how, why, why ? strlen(why) : 0);
 }
 
+/* What came of an answer is told, once, before why no more does: its status may be there. */
+static void tell_cut_answer(lwsn_exchange *x) {
+  if (x->client && x->state == LWSN_EXCHANGE_CALLING && x->head_size > 0 && !x->bad_answer)
+    tell(x, LWSN_RECORD_RESPONSE, 1, x->head, x->head_size);
+  x->head_size = 0;
+}
+
 /* The end of both. */
 static void tell_end(lwsn_exchange *x) {
   const char *why = x->transport->why;
-  lwsn_record record = record_for(x, LWSN_RECORD_GONE, LWSN_GONE_PEER);
+  lwsn_record record = record_for(x, LWSN_RECORD_GONE, x->bad_answer ? LWSN_GONE_ANSWER : LWSN_GONE_PEER);
+  record.extra = (uint32_t)x->transport->error;
   lwsn_transport_tell_last(x->transport, &record, why, why ? strlen(why) : 0);
 }
 
@@ -61,6 +70,7 @@ static void handshake_timed_out(lwsn_timer *timer) {
   if (!x) return;
   if (x->client) {
     t->why = "the handshake took longer than handshakeTimeout";
+    tell_cut_answer(x);
     tell_gone(x, LWSN_GONE_TIMEOUT);
     lwsn_transport_kill(t);
   } else if (x->state == LWSN_EXCHANGE_UPGRADE) {
@@ -193,30 +203,24 @@ static void take_head(lwsn_exchange *x, size_t size) {
   }
 }
 
-/* "HTTP/1.x 1yz", but 101: another head follows (RFC 9110 15.2) */
-static bool is_interim(const char *head, size_t size) {
-  static const char form[] = "HTTP/1.1 199";
-  if (size <= sizeof form - 1 || memcmp(head + 9, "101", 3) == 0) return false;
-  for (size_t i = 0; i < sizeof form - 1; i++) {
-    bool digit = form[i] == '9' && head[i] >= '0' && head[i] <= '9';
-    if (!digit && head[i] != form[i]) return false;
-  }
-  return head[12] == ' ' || head[12] == '\r';
-}
-
 /* The answer's head goes to the other side as it is: it knows what it asked for. */
 static void take_answer(lwsn_exchange *x, size_t size) {
-  if (is_interim(x->head, size)) return;
+  if (lwsn_answer_is_interim(x->head, size)) return;
   x->state = LWSN_EXCHANGE_ANSWERED;
   x->transport->paused = true; /* until the 101 is accepted, or the body is wanted */
   tell(x, LWSN_RECORD_RESPONSE, 0, x->head, size);
 }
 
-static void head_too_large(lwsn_exchange *x) {
+static void answer_failed(lwsn_exchange *x, const char *why) {
+  x->bad_answer = true;
+  lwsn_transport_failed(x->transport, why);
+}
+
+static void head_failed(lwsn_exchange *x, const char *why_answer, int status, const char *why_request) {
   if (x->client)
-    lwsn_transport_failed(x->transport, "the head of the response is larger than maxHeaderSize");
+    answer_failed(x, why_answer);
   else
-    lwsn_refuse(x, 431, "the request head is larger than maxHeaderSize");
+    lwsn_refuse(x, status, why_request);
 }
 
 /* Returns bytes used. */
@@ -229,17 +233,18 @@ static size_t input_head(lwsn_exchange *x, const uint8_t *data, size_t size) {
   /* one byte over the limit is enough to know */
   size_t take = size < (size_t)limit + 1 - before ? size : (size_t)limit + 1 - before;
   if (!head_room(x, take)) {
-    if (x->client)
-      lwsn_transport_failed(t, "out of memory");
-    else
-      lwsn_refuse(x, 503, "out of memory");
+    head_failed(x, "there is no memory for its head", 503, "out of memory");
     return size;
   }
   memcpy(x->head + before, data, take);
   x->head_size += (uint32_t)take;
   size_t end = lwsn_http_head_end(x->head, x->head_size, &x->head_resume);
   if (end == 0 || end > limit) {
-    if (end > limit || x->head_size > limit) head_too_large(x);
+    const char *why = x->client ? lwsn_answer_wrong(x->head, x->head_size, before) : NULL;
+    if (why)
+      answer_failed(x, why);
+    else if (end > limit || x->head_size > limit)
+      head_failed(x, "its head is larger than maxHeaderSize", 431, "the request head is larger than maxHeaderSize");
     return take;
   }
   if (x->client)
@@ -333,6 +338,7 @@ void lwsn_exchange_backlog(lwsn_exchange *x) {
 
 void lwsn_exchange_closed(lwsn_exchange *x) {
   if (!x->transport) return;
+  tell_cut_answer(x);
   if (x->told_once) tell_end(x);
   free_head(x);
   x->transport->exchange = NULL;

@@ -31,9 +31,10 @@ typedef struct lwsn_exchange {
   lwsn_http_body body;
   char key[24]; /* Sec-WebSocket-Key of a held upgrade */
   bool client;
-  bool told;      /* REQUEST was told, and neither finished nor GONE */
-  bool told_once; /* the other side knows the transport: its end is told too */
-  bool begun;     /* bytes of a response were sent */
+  bool bad_answer; /* what a client was answered is none, and transport->why says so */
+  bool told;       /* REQUEST was told, and neither finished nor GONE */
+  bool told_once;  /* the other side knows the transport: its end is told too */
+  bool begun;      /* bytes of a response were sent */
   bool body_done, keep_alive;
   uint64_t written; /* loop time at which more of the response was sent and nothing waited before it */
   uint64_t left;    /* loop time at which the peer sent FIN, or the request was told */

@@ -18,7 +18,7 @@ typedef enum lwsn_record_kind {
   LWSN_RECORD_REQUEST = 1, /* payload: lwsn_request_prefix and the head; detail: lwsn_request_flag; extra: server */
   LWSN_RECORD_BODY = 2,    /* payload: a piece of the request body; detail 1: the last one */
   LWSN_RECORD_GONE =
-      3, /* an exchange, a held upgrade or the whole transport is over; detail: lwsn_gone; payload: why, where known */
+      3, /* an exchange, a held upgrade or the whole transport is over; detail: lwsn_gone; payload: why, where known; extra: errno, or 0 */
   LWSN_RECORD_OPEN = 4, /* ESTABLISHED; with a payload as REQUEST's, and detail, extra its server: see introduction.h */
   LWSN_RECORD_TEXT = 5, /* payload: one whole text message; detail 1: all ASCII */
   LWSN_RECORD_BINARY = 6,     /* payload: one whole binary message */
@@ -29,7 +29,7 @@ typedef enum lwsn_record_kind {
   LWSN_RECORD_LISTENER = 11,  /* slot, extra: server; detail: errno of accept; a pause of the listener */
   LWSN_RECORD_FLUSHED = 12,   /* the native queue of an HTTP response ran empty */
   LWSN_RECORD_CONNECTED = 14, /* a client's transport can carry its request */
-  LWSN_RECORD_RESPONSE = 15,  /* payload: the head that answers a client's request */
+  LWSN_RECORD_RESPONSE = 15,  /* payload: the head that answers a client's request; detail 1: as much of it as came */
   LWSN_RECORD_CLOSING = 16,   /* nothing can be sent any more; detail: lwsn_closing */
   LWSN_RECORD_EMPTY = 13,     /* slot, extra: server; a draining server has no transport left */
 } lwsn_record_kind;
@@ -59,7 +59,8 @@ enum lwsn_fragment_flag {
 enum lwsn_gone {
   LWSN_GONE_PEER = 0,
   LWSN_GONE_TIMEOUT = 1,
-  LWSN_GONE_BODY = 2, /* the body was malformed */
+  LWSN_GONE_BODY = 2,   /* the body was malformed */
+  LWSN_GONE_ANSWER = 3, /* what a client was answered is no response */
 };
 
 enum lwsn_closing {

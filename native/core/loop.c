@@ -61,6 +61,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if (status < 0) {
     /* EPOLLERR: uv has stopped the handle. Reading tells the error; held input is lost with the socket */
     watch->armed = 0;
+    if (t) lwsn_transport_take_error(t, watch->fd);
     if (watch->held && t) {
       lwsn_transport_kill(t);
       lwsn_transport_reap(context);

@@ -1,5 +1,6 @@
 #include "send.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,16 +90,23 @@ static bool enqueue(lwsn_transport *t, const struct iovec *parts, lwsn_shared_fr
   return true;
 }
 
+/* What a server said before it left may still be there to be read: the end is told by a client's reading. */
+static bool write_failed(lwsn_transport *t) {
+  if (t->error == 0) t->error = errno;
+  if (t->client && t->exchange)
+    lwsn_queue_clear(t);
+  else
+    lwsn_transport_kill(t);
+  return false;
+}
+
 static bool send_raw(lwsn_transport *t, const struct iovec *parts, lwsn_shared_frame *const *owners, int count) {
   if (t->doomed) return false;
   size_t sent = 0;
   bool was_empty = t->queue.first == NULL;
   if (was_empty) {
     ssize_t n = lwsn_wsi_write(t->wsi, parts, count);
-    if (n < 0) {
-      lwsn_transport_kill(t);
-      return false;
-    }
+    if (n < 0) return write_failed(t);
     sent = (size_t)n;
     t->server->stats.bytes_sent += sent;
   }
@@ -157,10 +165,7 @@ bool lwsn_send_pending(lwsn_transport *t) {
       parts[count++].iov_len = c->size - c->done;
     }
     ssize_t n = lwsn_wsi_write(t->wsi, parts, count);
-    if (n < 0) {
-      lwsn_transport_kill(t);
-      return false;
-    }
+    if (n < 0) return write_failed(t);
     if (n == 0) {
       lws_callback_on_writable(t->wsi);
       return true;

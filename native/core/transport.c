@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "connection.h"
 #include "context.h"
@@ -306,6 +307,12 @@ void lwsn_transport_failed(lwsn_transport *t, const char *why) {
     lwsn_connection_drop(t->connection, why);
   else
     lwsn_transport_kill(t);
+}
+
+void lwsn_transport_take_error(lwsn_transport *t, int fd) {
+  socklen_t size = sizeof t->error;
+  /* asking clears it: a connection learns it from its read */
+  if (t->client && t->exchange && t->error == 0) getsockopt(fd, SOL_SOCKET, SO_ERROR, &t->error, &size);
 }
 
 void lwsn_transport_peer_left(lwsn_transport *t) {

@@ -52,6 +52,7 @@ typedef struct lwsn_transport {
   lwsn_queue queue;
   char *host;       /* of a client: the name to ask for and to verify; malloc'ed */
   const char *why;  /* static text: what ended it, where no connection can tell */
+  int error;        /* of a client's handshake: what the system said of the network connection, 0: nothing */
   uint8_t *backlog; /* input read but not parsed yet */
   uint32_t backlog_size;
   uint32_t out_first, out_last; /* what this flush sends, see outbound.c */
@@ -163,6 +164,9 @@ bool lwsn_transport_wants_input(const lwsn_transport *t);
 
 /** The TLS handshake is done. */
 void lwsn_transport_secured(lwsn_transport *t);
+
+/** The system reports an error of the socket: a client that shakes hands keeps it for its last record. */
+void lwsn_transport_take_error(lwsn_transport *t, int fd);
 
 /** Ends it at once; `why` is static text for whoever is told. */
 void lwsn_transport_failed(lwsn_transport *t, const char *why);

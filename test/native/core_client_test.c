@@ -1,4 +1,5 @@
 /* The client's role: a socket that we connected, its request, every answer, frames, and every way to end. */
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -217,6 +218,20 @@ static void an_answer_over_maxHeaderSize_ends_it_with_a_sentence(void) {
   CHECK(world_end(&w));
 }
 
+static void what_can_be_no_answer_ends_it_at_once(void) {
+  static const char *const texts[] = {"SSH-2.0-x\r\n", "\x15\x03\x01", "HTTP/1.1 403 x\nA: b\n\n"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    world w;
+    lwsn_handle handle;
+    world_begin(&w, NULL);
+    peer *p = ask(&w, &handle);
+    peer_say(p, texts[i]);
+    CHECK_SOON(&w, world_told(&w, LWSN_RECORD_GONE) == 1);
+    CHECK_INT(world_last(&w, LWSN_RECORD_GONE)->detail, LWSN_GONE_ANSWER);
+    CHECK(world_end(&w));
+  }
+}
+
 typedef void (*ending)(world *w, peer *p, lwsn_handle handle);
 
 static void by_FIN(world *w, peer *p, lwsn_handle handle) { peer_finish(p); }
@@ -246,6 +261,31 @@ static void each_state_ends_once_in_each_way(void) {
       CHECK_INT(world_told(&w, LWSN_RECORD_GONE) + world_told(&w, LWSN_RECORD_CLOSED), 1);
       CHECK(world_end(&w));
     }
+  }
+}
+
+static void what_came_of_an_answer_is_told_before_its_end(void) {
+  static const ending endings[] = {by_FIN, by_RST, by_us, NULL};
+  static const int errors[] = {0, ECONNRESET, 0, 0};
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    world w;
+    lwsn_handle handle;
+    world_begin(&w, NULL);
+    peer *p = ask(&w, &handle);
+    peer_say(p, "HTTP/1.1 403 No\r\nX");
+    CHECK_SOON(&w, w.server->stats.bytes_received == sizeof "HTTP/1.1 403 No\r\nX" - 1);
+    if (endings[i]) {
+      endings[i](&w, p, handle);
+      CHECK_SOON(&w, world_told(&w, LWSN_RECORD_GONE) > 0);
+    } else {
+      CHECK_AFTER(&w, 60000, world_told(&w, LWSN_RECORD_GONE) > 0);
+    }
+    CHECK_INT(world_told(&w, LWSN_RECORD_RESPONSE), 1);
+    const event *e = world_last(&w, LWSN_RECORD_RESPONSE);
+    CHECK_INT(e->detail, 1);
+    CHECK_BYTES(e->data, e->size, "HTTP/1.1 403 No\r\nX");
+    CHECK_INT(world_last(&w, LWSN_RECORD_GONE)->extra, errors[i]);
+    CHECK(world_end(&w));
   }
 }
 
@@ -309,7 +349,9 @@ int main(void) {
   the_client_lets_the_server_end_TCP_and_is_clean();
   the_body_of_a_refusal_comes_as_it_is_and_then_GONE();
   an_answer_over_maxHeaderSize_ends_it_with_a_sentence();
+  what_can_be_no_answer_ends_it_at_once();
   each_state_ends_once_in_each_way();
+  what_came_of_an_answer_is_told_before_its_end();
   a_server_that_never_answers_is_given_up_after_handshakeTimeout();
   the_certificate_and_its_name_are_verified();
   tls_peer_forget();
