@@ -4,7 +4,6 @@ import * as check from '../sessions/check.js';
 import { encode } from '../sessions/encode.js';
 import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
-import { maxTtl } from '../sessions/store.js';
 import { type Caller, createCaller, type Undo } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
 import type { Argument } from './link.js';
@@ -48,6 +47,7 @@ export class RedisStore implements contract.SessionStore {
   private readonly late = new Map<string, contract.SessionRecord[]>();
 
   constructor(options: RedisStoreOptions) {
+    check.checkOptions('RedisStore', options);
     const { client, prefix = 'lws:', partitions = 16, timeout = 2000, ...unknown } = options;
     check.refuseUnknown('RedisStore', unknown);
     if (typeof prefix !== 'string' || !/^[^{}]{1,64}$/.test(prefix)) {
@@ -70,6 +70,7 @@ export class RedisStore implements contract.SessionStore {
   }
 
   newId(userId?: string, tail?: string): string {
+    check.checkOptionalName('userId', userId);
     return makeId(this.partitions, userId, tail);
   }
 
@@ -101,10 +102,13 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async byUser(userId: string): Promise<contract.SessionRecord[]> {
+    check.checkName('userId', userId);
     return recordsOf(await this.call(this.newId(userId, '-'), 'members', ['u', userId]));
   }
 
   async byLogin(loginId: string, userId?: string): Promise<contract.SessionRecord[]> {
+    check.checkName('loginId', loginId);
+    check.checkOptionalName('userId', userId);
     const lists = await this.overPartitions(userId, (place) => this.call(place, 'members', ['l', loginId]));
     const stored = lists.flatMap(allStored);
     return stored.sort((a, b) => a.bornMicros - b.bornMicros).map(({ record }) => record);
@@ -138,6 +142,8 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async detach(id: string, fence: contract.Fence, keepFor: number): Promise<'ok' | 'fenced' | 'gone'> {
+    check.checkObject('the fence', fence);
+    check.checkFence(fence);
     check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
     if (this.partition(id) === undefined) return 'gone';
     const reply = await this.call(id, 'detach', [id, ...fenceOf(fence), `${keepFor}`]);
@@ -145,6 +151,7 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async touch(entries: readonly contract.Touch[], exact: boolean): Promise<contract.TouchResult[]> {
+    check.checkTouches(entries);
     const results: contract.TouchResult[] = new Array(entries.length).fill('gone');
     const batches = new Map<number, number[][]>();
     for (const [index, { id }] of entries.entries()) {
@@ -172,9 +179,7 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async set(id: string, change: contract.Change): Promise<contract.SetResult> {
-    check.checkBytes('attributes', change.attributes);
-    check.checkBytes('extensions', change.extensions);
-    if (change.ttl !== undefined) check.checkInteger('ttl', change.ttl, 1, maxTtl);
+    check.checkChange(change);
     if (this.partition(id) === undefined) return { status: 'gone' };
     const { version, fence, attributes, extensions, ttl = '' } = change;
     const values = [...optional(attributes), ...optional(extensions), `${ttl}`];
@@ -191,6 +196,8 @@ export class RedisStore implements contract.SessionStore {
     identity: contract.Identity,
     limit?: contract.UserLimit,
   ): Promise<contract.RegenerateResult> {
+    check.checkFence(fence);
+    check.checkObject('the identity', identity);
     check.checkIdentity(identity);
     check.checkLimit(limit);
     const partition = this.partition(id);
@@ -233,6 +240,7 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async destroy(id: string, fence?: contract.Fence): Promise<contract.SessionRecord | 'fenced' | undefined> {
+    check.checkFence(fence);
     if (this.partition(id) === undefined) return undefined;
     const [removed] = listOf(await this.call(id, 'destroy', [id, ...fenceOf(fence)]));
     if (removed === undefined) return undefined;
@@ -248,9 +256,8 @@ export class RedisStore implements contract.SessionStore {
     loginId: string,
     options: { userId?: string | undefined; block?: number } = {},
   ): Promise<contract.SessionRecord[]> {
-    check.checkName('loginId', loginId);
+    check.checkEndLogin(loginId, options);
     const { userId, block = 0 } = options;
-    check.checkInteger('block', block, 0, 86_400_000);
     return (await this.overPartitions(userId, (place) => this.finish(place, 'l', loginId, block))).flat();
   }
 
@@ -271,7 +278,7 @@ export class RedisStore implements contract.SessionStore {
     const match = /^(\d{1,4}):(\d{1,20})$/.exec(cursor);
     const partition = Number(match?.[1] ?? this.partitions);
     if (partition >= this.partitions) {
-      throw new LwsError('ERR_INVALID_ARGUMENT', `the cursor ${describe(cursor)} is not of this store`);
+      throw new LwsError('ERR_INVALID_ARGUMENT', `the cursor is not of this store`);
     }
     const [next, records] = listOf(await this.call(`${partition}.`, 'list', [match?.[2] ?? '0', `${limit}`]));
     const inside = textOf(next);

@@ -1,4 +1,5 @@
 import { type Core, inBackground, storesOf } from './core.js';
+import { isAlive } from './logins.js';
 import type { Attachment } from './registry.js';
 import type { SessionStore, Touch, TouchResult } from './store.js';
 import { Wheel } from './wheel.js';
@@ -195,7 +196,7 @@ export class Activity {
     if (logins === undefined) return;
     const names = new Set(active.map(({ session }) => session?.loginId));
     const check = async (loginId: string) => {
-      if (!(await logins.touch(loginId))) await core.lifecycle.endLogin(loginId);
+      if (!(await isAlive(logins, loginId))) await core.lifecycle.endLogin(loginId);
     };
     const known = [...names].filter((name) => name !== undefined);
     await Promise.all(known.map((loginId) => inBackground(core, 'asking for a login', () => check(loginId))));

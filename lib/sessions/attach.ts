@@ -1,42 +1,18 @@
 import { isThenable } from '../arguments.js';
 import { LwsError, type LwsErrorCode } from '../errors.js';
-import { checkAuthExpiresAt, checkName } from './check.js';
+import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
 import { type Core, handleOf, isStoreFailure } from './core.js';
 import { describe } from './ids.js';
+import { isAlive } from './logins.js';
 import type { Attachment } from './registry.js';
+import { type CheckedRequest, readRequest, type SessionRequest } from './request.js';
 import { Session } from './session.js';
 import type { SessionSocket } from './socket.js';
 import type { CreateResult, NewSession, SessionStore } from './store.js';
-import { encodeValues } from './values.js';
 
 /** What the client is told about a refusal. */
 const refusals = new WeakMap<Error, Closing>();
-
-/** Which session a connection is to get. */
-export interface SessionRequest {
-  /**
-   * The id that the client presents. Its session is continued if it is there and belongs to the same user, or to
-   * nobody if `userId` is left out; otherwise a new one is made, under another id.
-   */
-  readonly sessionId?: string | undefined;
-  /** The authenticated user. */
-  readonly userId?: string | undefined;
-  /** The login, as the id of the HTTP session. */
-  readonly loginId?: string | undefined;
-  /** Until when the authentication holds, epoch milliseconds. */
-  readonly authExpiresAt?: number | undefined;
-  /** The id of a new session, made by `newId()` before; as for a cookie in the answer to the handshake. */
-  readonly newId?: string | undefined;
-  /** The attributes that a new session starts with; one that is continued keeps its own. Default `{}`. */
-  readonly attributes?: object | undefined;
-  /** The same for the extensions. */
-  readonly extensions?: object | undefined;
-  /** How long a new session lives without activity, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
-  readonly ttl?: number | undefined;
-  /** How long a new session lives at most, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
-  readonly maxAge?: number | undefined;
-}
 
 /**
  * Gives a connection its session: the one it presents, or a new one. It is registered first and looked at after, so
@@ -45,10 +21,10 @@ export interface SessionRequest {
 export async function attachConnection(
   core: Core,
   connection: SessionSocket,
-  request: SessionRequest,
+  given: SessionRequest,
 ): Promise<Session> {
-  if (core.closed) throw new LwsError('ERR_INVALID_STATE', 'the SessionManager was stopped');
-  checkRequest(request);
+  refuseStopped(core);
+  const request = readRequest(given, core.settings.maxAttributes);
   const attachment = core.registry.add(connection);
   if (attachment.session !== undefined || attachment.attaching) {
     throw new LwsError(
@@ -70,13 +46,10 @@ export async function attachConnection(
   }
 }
 
-/** Before anything is stored: what is wrong with it must not leave a session behind. */
-function checkRequest(request: SessionRequest): void {
-  if (typeof request !== 'object' || request === null) {
-    const message = `which session a connection is to get is told by an object, but this is ${describe(request)}`;
-    throw new LwsError('ERR_INVALID_ARGUMENT', message);
-  }
-  checkAuthExpiresAt(request.authExpiresAt);
+/** What the registry asks of a connection; cheap enough for each message. */
+export function checkConnection(connection: SessionSocket): void {
+  if (typeof connection?.id === 'string') return;
+  throw new LwsError('ERR_INVALID_ARGUMENT', `a connection has an id, but this is ${describe(connection)}`);
 }
 
 /** The least that a socket of somebody else must have. */
@@ -89,7 +62,7 @@ export function checkSocket(connection: SessionSocket): void {
   checkName('the id of a connection', id);
 }
 
-async function findOrCreate(core: Core, attachment: Attachment, request: SessionRequest): Promise<Session> {
+async function findOrCreate(core: Core, attachment: Attachment, request: CheckedRequest): Promise<Session> {
   const { settings, localStore } = core;
   try {
     return await attachIn(core, settings.store, attachment, request);
@@ -105,7 +78,7 @@ async function attachIn(
   core: Core,
   shared: SessionStore,
   attachment: Attachment,
-  request: SessionRequest,
+  request: CheckedRequest,
 ): Promise<Session> {
   const { sessionId, userId, loginId, authExpiresAt } = request;
   const owner = { nodeId: core.settings.nodeId, connection: attachment.connection.id };
@@ -123,20 +96,37 @@ async function attachIn(
       return session;
     }
   }
-  const session = await createSession(core, shared, { ...request, owner });
+  const session = await storeSession(core, shared, request, owner);
   if (authExpiresAt !== undefined) session.authExpiresAt = authExpiresAt;
   core.lifecycle.join(attachment, session, undefined);
   return session;
 }
 
-/** Stores a new session. `ERR_LIMIT` when its user has too many, `ERR_SESSION_GONE` when its login was ended. */
+/** A new session that no connection has yet. */
 export async function createSession(
   core: Core,
+  given: Omit<SessionRequest, 'sessionId' | 'authExpiresAt'>,
+): Promise<Session> {
+  refuseStopped(core);
+  const request = readRequest(given, core.settings.maxAttributes);
+  for (const name of ['sessionId', 'authExpiresAt'] as const)
+    if (request[name] !== undefined)
+      throw new LwsError(
+        'ERR_INVALID_ARGUMENT',
+        `create() takes no ${name}: it makes a session without connection`,
+      );
+  return storeSession(core, core.settings.store, request, undefined);
+}
+
+/** Stores a new session. `ERR_LIMIT` when its user has too many, `ERR_SESSION_GONE` when its login was ended. */
+async function storeSession(
+  core: Core,
   store: SessionStore,
-  request: SessionRequest & Pick<NewSession, 'owner'>,
+  request: CheckedRequest,
+  owner: NewSession['owner'],
 ): Promise<Session> {
   const { settings, counters } = core;
-  const { newId, userId, loginId, owner, attributes = {}, extensions = {} } = request;
+  const { newId, userId, loginId, attributes, extensions } = request;
   const result = await store.create(
     {
       ...(newId !== undefined && { id: newId }),
@@ -145,8 +135,8 @@ export async function createSession(
       owner,
       ttl: request.ttl ?? settings.ttl,
       maxAge: request.maxAge ?? settings.maxAge,
-      attributes: encodeValues(attributes, 'attributes', settings.maxAttributes),
-      extensions: encodeValues(extensions, 'extensions', settings.maxAttributes),
+      attributes,
+      extensions,
     },
     settings.limit,
   );
@@ -175,12 +165,17 @@ async function recheckLogin(core: Core, session: Session): Promise<void> {
   const { logins } = core.settings;
   const { loginId } = session;
   if (logins === undefined || loginId === undefined) return;
-  const alive = await logins.touch(loginId).catch((cause: unknown) => {
+  const alive = await isAlive(logins, loginId).catch((cause: unknown) => {
+    if (cause instanceof LwsError) throw cause;
     throw new LwsError('ERR_STORE', 'the login could not be looked at', { cause });
   });
   if (alive) return;
   await core.lifecycle.endLogin(loginId);
   throw refuse('ERR_SESSION_GONE', 'the login was ended', closings.loginEnded);
+}
+
+function refuseStopped(core: Core): void {
+  if (core.closed) throw new LwsError('ERR_INVALID_STATE', 'the SessionManager was stopped');
 }
 
 function refuse(code: LwsErrorCode, message: string, closing: Closing): LwsError {

@@ -1,7 +1,8 @@
 import { closePayload, toBytes } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { checkName, checkObject, refuseUnknown } from './check.js';
 import { type Core, storesOf } from './core.js';
-import { connectionOfKey, describe } from './ids.js';
+import { connectionOfKey, describe, kindOf } from './ids.js';
 import type { Attachment } from './registry.js';
 import type { MessageData, SendResult } from './socket.js';
 import type { SessionRecord } from './store.js';
@@ -103,6 +104,18 @@ export function broadcast(core: Core, data: MessageData, except: ReadonlySet<str
   return deliveries;
 }
 
+/** Whom a broadcast leaves out. */
+export function exceptionsOf(options: { except?: Iterable<string> }): ReadonlySet<string> {
+  checkObject('the options of broadcast', options);
+  const { except = [], ...rest } = options;
+  refuseUnknown('broadcast', rest, 'ERR_INVALID_ARGUMENT');
+  const isIterable = typeof except === 'object' && except !== null && Symbol.iterator in except;
+  const ids = isIterable ? [...except] : [undefined];
+  if (ids.every((id) => typeof id === 'string')) return new Set(ids);
+  const message = `except has to hold ids of connections, as in a list, but is ${describe(except)}`;
+  throw new LwsError('ERR_INVALID_ARGUMENT', message);
+}
+
 export async function presenceOf(core: Core, userId: string): Promise<Presence> {
   const records = (await Promise.all(storesOf(core).map((store) => store.byUser(userId)))).flat();
   return {
@@ -165,8 +178,11 @@ function checkTarget(target: Target): void {
   const names = ['session', 'connection', 'user', 'login'];
   const entries = typeof target === 'object' && target !== null ? Object.entries(target) : [];
   const [[name, value] = []] = entries;
-  if (entries.length === 1 && names.includes(name ?? '') && typeof value === 'string') return;
-  const came = entries.length === 1 ? `{ ${name}: ${describe(value)} }` : describe(target);
+  if (entries.length === 1 && names.includes(name ?? '') && typeof value === 'string') {
+    if (name === 'user' || name === 'login') checkName(`the ${name} of a target`, value);
+    return;
+  }
+  const came = entries.length === 1 ? `{ ${name}: ${kindOf(value)} }` : kindOf(target);
   throw new LwsError(
     'ERR_INVALID_ARGUMENT',
     `a target is one of { session }, { connection }, { user } and { login } with an id, but this one is ${came}`,

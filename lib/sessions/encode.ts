@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { defaultMaxBytes, formatVersion, maxDepth, tag, viewKinds } from './format.js';
 import { describe, isWellFormed } from './ids.js';
@@ -5,25 +7,36 @@ import { describe, isWellFormed } from './ids.js';
 /**
  * Writes a value into bytes that {@link decode} turns into an equal one: `undefined`, `null`, booleans, numbers
  * (also NaN, -0 and infinities), bigints, strings, `Date`, `Buffer`, typed arrays, `ArrayBuffer`, arrays, plain
- * objects, `Map` and `Set`. What appears twice is written twice.
+ * objects, `Map` and `Set`. What appears twice is written twice. Whatever would not come back equal is refused: class
+ * instances and subclasses, properties that an array, `Map`, `Set` or `Date` has besides, symbol and hidden keys.
  *
  * @param value - anything made of the above, at most 64 levels deep
  * @param name - how error messages call the value
  * @param maxBytes - bound of the result, default 64 KiB
  * @throws `ERR_INVALID_ARGUMENT` naming the place of a value that cannot be stored (functions, symbols, class
- *   instances, cycles); `ERR_LIMIT` when the result would exceed `maxBytes`
+ *   instances, cycles, getters that throw); `ERR_LIMIT` when the result would exceed `maxBytes`
  */
 export function encode(value: unknown, name = 'value', maxBytes = defaultMaxBytes): Uint8Array {
   const writer = new Writer(name, maxBytes);
-  writer.byte(formatVersion);
-  writer.value(value);
+  try {
+    writer.byte(formatVersion);
+    writer.value(value);
+  } catch (thrown) {
+    if (thrown instanceof LwsError) throw thrown;
+    throw writer.unreadable(thrown);
+  }
   return writer.finish();
 }
+
+/** What only the prototype of a built-in class has of its own, in whichever realm. */
+const marks = { Map: Symbol.toStringTag, Set: Symbol.toStringTag, Date: 'getTime', Array: 'push' } as const;
 
 class Writer {
   private bytes = Buffer.allocUnsafe(256);
   private length = 0;
   private readonly path: string[];
+  /** The objects on the way to where we are: `ancestors[n]` lies at the first `n + 1` steps of the path. */
+  private readonly ancestors: object[] = [];
   private readonly maxBytes: number;
 
   constructor(name: string, maxBytes: number) {
@@ -125,25 +138,52 @@ class Writer {
     this.raw(Buffer.from(value, utf8 ? 'utf8' : 'utf16le'));
   }
 
+  /** A getter, or a trap of a Proxy, threw at the place where we are. */
+  unreadable(thrown: unknown): LwsError {
+    const message = `${this.path.join('')} cannot be read: ${wordsOf(thrown)}`;
+    return new LwsError('ERR_INVALID_ARGUMENT', message, { cause: thrown });
+  }
+
   private object(value: object): void {
-    if (this.path.length > maxDepth) {
-      throw new LwsError(
-        'ERR_INVALID_ARGUMENT',
-        `${this.path[0]} is nested deeper than ${maxDepth} levels, or refers to itself`,
-      );
+    const { ancestors, path } = this;
+    const above = ancestors.indexOf(value);
+    if (above !== -1) {
+      const what = `${path.join('')} refers to ${path.slice(0, above + 1).join('')}, which it is part of`;
+      throw new LwsError('ERR_INVALID_ARGUMENT', `${what}: a cycle cannot be stored`);
     }
+    if (path.length > maxDepth) {
+      const message = `${path[0]} is nested deeper than ${maxDepth} levels`;
+      throw new LwsError('ERR_INVALID_ARGUMENT', message);
+    }
+    ancestors.push(value);
     if (Array.isArray(value)) this.array(value);
-    else if (value instanceof Date) this.date(value);
-    else if (value instanceof Map) this.map(value);
-    else if (value instanceof Set) this.set(value);
+    else if (types.isDate(value)) this.date(value);
+    else if (types.isMap(value)) this.map(value);
+    else if (types.isSet(value)) this.set(value);
     else if (ArrayBuffer.isView(value)) this.view(value);
-    else if (value instanceof ArrayBuffer) this.arrayBuffer(value);
+    else if (types.isArrayBuffer(value)) this.arrayBuffer(value);
     else this.record(value);
+    ancestors.pop();
+  }
+
+  /** Refuses what is a subclass, or has properties of its own beside the `expected` many. */
+  private exactly(
+    kind: keyof typeof marks,
+    value: object,
+    expected: number,
+    { length } = Object.getOwnPropertyNames(value),
+  ): void {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const isBuiltIn = prototype !== null && Object.hasOwn(prototype as object, marks[kind]);
+    if (!isBuiltIn) throw this.refuse(value);
+    if (length !== expected || Object.getOwnPropertySymbols(value).length > 0)
+      throw this.refuse(value, `${describe(value)} with properties of its own`);
   }
 
   private date(value: Date): void {
+    this.exactly('Date', value, 0);
     this.byte(tag.date);
-    this.double(value.getTime());
+    this.double(Date.prototype.getTime.call(value));
   }
 
   private arrayBuffer(value: ArrayBuffer): void {
@@ -152,29 +192,40 @@ class Writer {
   }
 
   private array(value: readonly unknown[]): void {
+    const { length } = value;
+    const names = Object.getOwnPropertyNames(value);
     this.byte(tag.array);
-    this.varint(value.length);
-    for (let index = 0; index < value.length; index++) {
-      if (index in value) this.child(`[${index}]`, value[index]);
-      else this.byte(tag.hole);
+    this.varint(length);
+    let present = 0;
+    for (let index = 0; index < length; index++) {
+      if (index in value) {
+        present++;
+        this.path.push(`[${index}]`);
+        this.value(value[index]);
+        this.path.pop();
+      } else this.byte(tag.hole);
     }
+    this.exactly('Array', value, present + 1, names);
   }
 
   private map(value: ReadonlyMap<unknown, unknown>): void {
+    this.exactly('Map', value, 0);
+    // Read before anything in it is: a getter may change it.
+    const entries = [...value];
     this.byte(tag.map);
-    this.varint(value.size);
-    let index = 0;
-    for (const [key, item] of value) {
+    this.varint(entries.length);
+    for (const [index, [key, item]] of entries.entries()) {
       this.child(`<key ${index}>`, key);
-      this.child(`<value ${index++}>`, item);
+      this.child(`<value ${index}>`, item);
     }
   }
 
   private set(value: ReadonlySet<unknown>): void {
+    this.exactly('Set', value, 0);
+    const items = [...value];
     this.byte(tag.set);
-    this.varint(value.size);
-    let index = 0;
-    for (const item of value) this.child(`<item ${index++}>`, item);
+    this.varint(items.length);
+    for (const [index, item] of items.entries()) this.child(`<item ${index}>`, item);
   }
 
   private view(value: ArrayBufferView): void {
@@ -191,16 +242,20 @@ class Writer {
   }
 
   private record(value: object): void {
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== null && prototype !== Object.prototype) throw this.refuse(value);
+    const prototype: object | null = Object.getPrototypeOf(value);
+    if (prototype !== null && !Object.hasOwn(prototype, 'isPrototypeOf')) throw this.refuse(value);
     if (Object.getOwnPropertySymbols(value).length > 0)
       throw this.refuse(value, 'an object with symbol keys');
     const keys = Object.keys(value);
+    if (Object.getOwnPropertyNames(value).length > keys.length)
+      throw this.refuse(value, 'an object with hidden keys');
     this.byte(prototype === null ? tag.bareObject : tag.object);
     this.varint(keys.length);
     for (const key of keys) {
       this.string(key);
-      this.child(`.${key}`, (value as Record<string, unknown>)[key]);
+      this.path.push(`.${key}`);
+      this.value((value as Record<string, unknown>)[key]);
+      this.path.pop();
     }
   }
 

@@ -1,6 +1,6 @@
 import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
-import { refuseUnknown } from './check.js';
+import { checkFunction, checkName, checkObject, checkOptions, refuseUnknown } from './check.js';
 import { signedCookie } from './cookie.js';
 import { describe } from './ids.js';
 import type { LoginSource } from './settings.js';
@@ -13,8 +13,8 @@ export interface HttpSessionData {
   cookie?: {
     /** Life that activity gives the HTTP session anew, milliseconds; without it activity leaves `expires`. */
     originalMaxAge?: number | null;
-    /** When the HTTP session is over; without it the store decides, {@link httpSessionStore} by its `ttl`. */
-    expires?: Date | string | null;
+    /** When the HTTP session is over; without it, or with `false`, the store decides, {@link httpSessionStore} by its `ttl`. */
+    expires?: Date | string | false | null;
   };
 }
 
@@ -78,6 +78,7 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
 
   /** @throws `ERR_INVALID_OPTION` */
   constructor(options: HttpLoginOptions<S>) {
+    checkOptions('HttpLogins', options);
     const { store, secret, cookie = 'connect.sid', ...unknown } = options;
     refuseUnknown('HttpLogins', unknown);
     if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
@@ -110,7 +111,10 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
   }
 
   /** The id alone, out of the cookie: signed by us, but the HTTP session may be gone. */
-  loginId({ headers }: HeaderSource): string | undefined {
+  loginId(request: HeaderSource): string | undefined {
+    checkObject('a request', request);
+    checkObject('the headers of a request', request.headers);
+    const { headers } = request;
     const header =
       'get' in headers && typeof headers.get === 'function' ? headers.get('cookie') : readCookie(headers);
     return signedCookie(header ?? undefined, this.cookie, this.secrets);
@@ -118,6 +122,7 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
 
   /** Prolongs the HTTP session as a request would; `false`: it is gone. */
   async touch(loginId: string): Promise<boolean> {
+    checkName('loginId', loginId);
     const session = await this.load(loginId);
     if (session === undefined) return false;
     const { originalMaxAge } = session.cookie ?? {};
@@ -130,6 +135,7 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
 
   /** Called by a `SessionManager`: the listener hears of every login that ends. */
   onEnd(listener: (loginId: string) => Promise<unknown>): void {
+    checkFunction('the listener', listener);
     this.listeners.add(listener);
   }
 

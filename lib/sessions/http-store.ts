@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
+import { types } from 'node:util';
 import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
-import { checkInteger, refuseUnknown } from './check.js';
+import {
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkOptions,
+  checkStore,
+  checkText,
+  refuseUnknown,
+} from './check.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
 import type { HttpSessionData, HttpSessionStore } from './http-logins.js';
@@ -57,6 +66,7 @@ const maxAttempts = 16;
 export function httpSessionStore<B extends abstract new () => object>(
   options: HttpSessionStoreOptions<B>,
 ): InstanceType<B> & SessionBackedHttpStore {
+  checkOptions('httpSessionStore', options);
   const { Store, store, ttl = 86_400_000, sweepInterval = 30_000, maxBytes = 65_536, ...unknown } = options;
   refuseUnknown('httpSessionStore', unknown);
   if (typeof Store !== 'function') {
@@ -65,6 +75,7 @@ export function httpSessionStore<B extends abstract new () => object>(
       `Store has to be express-session's session.Store, but is ${describe(Store)}`,
     );
   }
+  checkStore('httpSessionStore', store);
   checkInteger('ttl', ttl, 1, maxTtl, 'ERR_INVALID_OPTION');
   checkInteger('sweepInterval', sweepInterval, 10, 3_600_000, 'ERR_INVALID_OPTION');
   checkInteger('maxBytes', maxBytes, 64, 16_777_216, 'ERR_INVALID_OPTION');
@@ -76,6 +87,7 @@ export function httpSessionStore<B extends abstract new () => object>(
   }
 
   async function set(sid: string, session: HttpSessionData): Promise<void> {
+    checkObject('an HTTP session', session);
     const life = lifeOf(session, ttl);
     if (life <= 0) return destroy(sid);
     const name = nameOf(sid);
@@ -99,6 +111,7 @@ export function httpSessionStore<B extends abstract new () => object>(
   }
 
   async function touch(sid: string, session: HttpSessionData): Promise<void> {
+    checkObject('an HTTP session', session);
     const record = await store.get(idOf(store, sid));
     if (record === undefined) return;
     const life = lifeOf(session, ttl);
@@ -164,7 +177,10 @@ export function httpSessionStore<B extends abstract new () => object>(
       };
       answer(clear(), callback);
     },
-    onEnd: (listener) => void listeners.add(listener),
+    onEnd(listener) {
+      checkFunction('the listener', listener);
+      listeners.add(listener);
+    },
     close: () => clearInterval(timer),
   };
   const made = Object.assign(new (Store as unknown as new () => InstanceType<B>)(), methods);
@@ -185,6 +201,7 @@ function answer<T>(work: Promise<T>, callback: Callback<T> | undefined): void {
 
 /** Session ids of express-session fit our own; other ones go by their hash. */
 function nameOf(sid: string): string {
+  checkText('the id of an HTTP session', sid);
   return /^[\w-]{1,200}$/.test(sid) ? sid : createHash('sha256').update(sid).digest('hex');
 }
 
@@ -192,10 +209,12 @@ function idOf(store: SessionStore, sid: string): string {
   return store.newId(nameOf(sid), nameOf(sid));
 }
 
+/** `expires: false` is how express-session says that the cookie goes with the browser: it ends nothing. */
 function lifeOf({ cookie }: HttpSessionData, ttl: number): number {
-  const expires =
-    cookie?.expires === null || cookie?.expires === undefined ? Number.NaN : Number(new Date(cookie.expires));
-  return Number.isNaN(expires) ? ttl : Math.min(maxTtl, Math.ceil(expires - Date.now()));
+  const { expires } = cookie ?? {};
+  const isTime = typeof expires === 'string' || typeof expires === 'number' || types.isDate(expires);
+  const end = isTime ? Number(new Date(expires)) : Number.NaN;
+  return Number.isNaN(end) ? ttl : Math.min(maxTtl, Math.ceil(end - Date.now()));
 }
 
 function pack(sid: string, session: HttpSessionData, maxBytes: number): Uint8Array {
@@ -205,7 +224,16 @@ function pack(sid: string, session: HttpSessionData, maxBytes: number): Uint8Arr
     return encode({ sid, session: plain }, 'the HTTP session', maxBytes);
   } catch (error) {
     if (!(error instanceof LwsError && error.code === 'ERR_INVALID_ARGUMENT')) throw error;
-    return encode({ sid, session: JSON.parse(JSON.stringify(session)) }, 'the HTTP session', maxBytes);
+    return encode({ sid, session: asJson(session, error) }, 'the HTTP session', maxBytes);
+  }
+}
+
+/** What other stores would keep of it; where that fails as well, `refusal` has the place. */
+function asJson(session: HttpSessionData, refusal: LwsError): unknown {
+  try {
+    return JSON.parse(JSON.stringify(session));
+  } catch {
+    throw refusal;
   }
 }
 

@@ -29,10 +29,10 @@ export function hashName(name: string): number {
 
 /** The id that both stores make: the partition of the user (or else of the tail), a dot, the tail. */
 export function makeId(partitions: number, userId: string | undefined, tail: string | undefined): string {
-  if (tail !== undefined && !/^[\w\-,.]{1,200}$/.test(tail)) {
+  if (tail !== undefined && !(typeof tail === 'string' && /^[\w\-,.]{1,200}$/.test(tail))) {
     throw new LwsError(
       'ERR_INVALID_ARGUMENT',
-      `the tail of a session id has 1 to 200 characters of A-Z a-z 0-9 _ - , . but is ${describe(tail)}`,
+      `the tail of a session id has 1 to 200 characters of A-Z a-z 0-9 _ - , . but is ${kindOf(tail)}`,
     );
   }
   const end = tail ?? randomTail();
@@ -65,13 +65,26 @@ export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 
-/** For error messages: what came, shortened. */
+/** For error messages: what came, shortened. Not for what may be a secret: {@link kindOf}. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (typeof value === 'function') return 'a function';
   if (value === null || typeof value !== 'object') return String(value).slice(0, 60);
-  const { name } = value.constructor ?? {};
-  // What was decoded has whatever a stranger called its constructor.
-  const kind = typeof name === 'string' && /^\w{1,60}$/.test(name) ? name : 'object';
+  const kind = classOf(value);
   return `${/^[AEIOUaeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
+}
+
+/** For error messages about ids, which are secrets: what came, but nothing of its text. */
+export function kindOf(value: unknown): string {
+  return typeof value === 'string' ? `a string of ${Buffer.byteLength(value)} bytes` : describe(value);
+}
+
+/** What was decoded has whatever a stranger called its constructor, and a getter may throw. */
+function classOf(value: object): string {
+  try {
+    const { name } = value.constructor ?? {};
+    return typeof name === 'string' && /^\w{1,60}$/.test(name) ? name : 'object';
+  } catch {
+    return 'object';
+  }
 }

@@ -4,7 +4,6 @@
  * @module libwebsockets/sessions
  */
 
-export type { SessionRequest } from './attach.js';
 export type { SessionBus, Subscription } from './bus.js';
 export { closeCodes } from './close-codes.js';
 export { decode } from './decode.js';
@@ -22,6 +21,7 @@ export { type HttpSessionStoreOptions, httpSessionStore, type SessionBackedHttpS
 export { connectionKey } from './ids.js';
 export { SessionManager, type SessionStats } from './manager.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
+export type { SessionRequest } from './request.js';
 export type { ServeOptions, SessionHandlers, SessionProtocol } from './serve.js';
 export type { Session } from './session.js';
 export type { LoginSource, SessionManagerOptions } from './settings.js';

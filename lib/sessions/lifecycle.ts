@@ -1,4 +1,3 @@
-import { closePayload } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
@@ -37,9 +36,10 @@ export class Lifecycle implements SessionHost {
     if (owner === undefined) throw new LwsError('ERR_STORE', 'the store attached a session without an owner');
     session.fence = { connectionId: owner.connectionId, generation };
     if (previous !== undefined) this.displace(previous, session);
-    if (!attachment.connection.isOpen) {
+    if (core.closed || !attachment.connection.isOpen) {
       void this.leave(session);
-      throw new LwsError('ERR_INVALID_STATE', 'the connection closed while its session was loaded');
+      const what = core.closed ? 'the SessionManager was stopped' : 'the connection closed';
+      throw new LwsError('ERR_INVALID_STATE', `${what} while its session was loaded`);
     }
     core.registry.bind(attachment, session);
     session.attachment = attachment;
@@ -144,14 +144,24 @@ export class Lifecycle implements SessionHost {
     this.conclude(store, record, closing, (session) => this.core.teller.tell('end', session, reason));
   }
 
-  async end(session: Session, given: Partial<Closing>): Promise<void> {
-    const closing = { ...closings.ended, ...given };
-    // Before the session is gone: its connection has to be closed with it.
-    closePayload(closing.code, closing.reason);
-    const record = await session.store.destroy(session.id);
+  /** Ends a session for its handle: one that was attached here only ends what is still its own. */
+  async end(session: Session, closing: Closing): Promise<'fenced' | undefined> {
+    const record = await session.store.destroy(session.id, session.fence);
+    if (record === 'fenced') return record;
     session.ended = true;
-    if (record === undefined || record === 'fenced') return;
-    this.finished(session.store, record, 'ended', closing);
+    if (record !== undefined) this.finished(session.store, record, 'ended', closing);
+    return undefined;
+  }
+
+  /** Ends a session whoever owns it; `false`: there is none. */
+  async endById(sessionId: string, closing: Closing): Promise<boolean> {
+    for (const store of storesOf(this.core)) {
+      const record = await store.destroy(sessionId);
+      if (record === undefined || record === 'fenced') continue;
+      this.finished(store, record, 'ended', closing);
+      return true;
+    }
+    return false;
   }
 
   async endUser(userId: string): Promise<number> {
@@ -253,10 +263,16 @@ export class Lifecycle implements SessionHost {
     session.ended = true;
     tell(session);
     const { owner } = record;
-    if (session.attachment !== undefined) this.part(session.attachment, closing);
-    else if (owner?.nodeId === core.settings.nodeId)
-      this.summon(connectionOfKey(owner.connectionId), record.id, closing);
-    else if (owner !== undefined) void core.control.close('part', owner, record.id, closing);
+    const connection = owner && connectionOfKey(owner.connectionId);
+    const isHere = owner?.nodeId === core.settings.nodeId;
+    const { attachment } = session;
+    // One that has lost it, and does not know yet, keeps nobody from telling the owner.
+    const owns = isHere && attachment?.connection.id === connection;
+    if (attachment !== undefined)
+      this.part(attachment, owner === undefined || owns ? closing : closings.takenOver);
+    if (owner === undefined || connection === undefined || owns) return;
+    if (isHere) this.summon(connection, record.id, closing);
+    else void core.control.close('part', owner, record.id, closing);
   }
 
   /** Takes the session from its connection and closes that. */

@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events';
 import type { ServerOptions } from '../options.js';
 import { Activity } from './activity.js';
-import { attachConnection, checkSocket, createSession, type SessionRequest } from './attach.js';
+import { attachConnection, checkConnection, checkSocket, createSession } from './attach.js';
 import { AuthClock } from './auth-clock.js';
+import { checkName, checkOptionalName, checkText } from './check.js';
+import { closingOf } from './closing.js';
 import { Control, type Order } from './control.js';
 import { type Core, handleOf, inBackground, storesOf } from './core.js';
 import { type Counters, newCounters } from './counters.js';
@@ -10,6 +12,7 @@ import {
   broadcast,
   closeAt,
   type Delivery,
+  exceptionsOf,
   type Presence,
   presenceOf,
   sendTo,
@@ -19,6 +22,7 @@ import { type SessionEvents, Teller } from './events.js';
 import { Lifecycle } from './lifecycle.js';
 import { MemoryStore } from './memory-store.js';
 import { Registry } from './registry.js';
+import type { SessionRequest } from './request.js';
 import { type ServeOptions, serveOptions } from './serve.js';
 import type { Session } from './session.js';
 import { type SessionManagerOptions, settingsOf } from './settings.js';
@@ -120,47 +124,56 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
 
   /** Takes the session from a connection that stays open. Resolves when the store knows. */
   async detach(connection: SessionSocket): Promise<void> {
+    checkConnection(connection);
     await this.core.lifecycle.detach(connection.id);
   }
 
   /** Something came from the client of this connection. Cheap enough for each message. */
   noteActivity(connection: SessionSocket): void {
+    checkConnection(connection);
     const attachment = this.core.registry.get(connection.id);
     if (attachment !== undefined) this.core.activity.note(attachment);
   }
 
   /** The session of a connection of this node. */
   of(connection: SessionSocket): Session<A> | undefined {
+    checkConnection(connection);
     return this.core.registry.get(connection.id)?.session as Session<A> | undefined;
   }
 
   /** A new session without connection, as for a client that will come. */
   async create(request: Omit<SessionRequest, 'sessionId' | 'authExpiresAt'> = {}): Promise<Session<A>> {
-    return (await createSession(this.core, this.store, request)) as unknown as Session<A>;
+    return (await createSession(this.core, request)) as unknown as Session<A>;
   }
 
   /** An id for a new session of that user, to be given to {@link attach} or {@link create} as `newId`. */
   newId(userId?: string): string {
+    checkOptionalName('userId', userId);
     return this.store.newId(userId);
   }
 
   /** A live session, of whichever node. */
   async get(sessionId: string): Promise<Session<A> | undefined> {
+    checkText('sessionId', sessionId);
     return (await this.lookUp(async (store) => [await store.get(sessionId)]))[0];
   }
 
   /** All live sessions of a user, of whichever node. */
   async byUser(userId: string): Promise<Session<A>[]> {
+    checkName('userId', userId);
     return this.lookUp((store) => store.byUser(userId));
   }
 
   /** `userId`, where known, makes it one call to the store instead of one per partition. */
   async byLogin(loginId: string, userId?: string): Promise<Session<A>[]> {
+    checkName('loginId', loginId);
+    checkOptionalName('userId', userId);
     return this.lookUp((store) => store.byLogin(loginId, userId));
   }
 
   /** By the own id of a connection here, or by the id in a presence for one of any node. */
   async byConnection(connectionId: string): Promise<Session<A> | undefined> {
+    checkText('connectionId', connectionId);
     const here = this.core.registry.find(connectionId)?.session;
     if (here !== undefined) return here as unknown as Session<A>;
     return (await this.lookUp(async (store) => [await store.byConnection(connectionId)]))[0];
@@ -173,18 +186,19 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
 
   /** A connection of this node by its id. */
   connection(connectionId: string): SessionSocket | undefined {
+    checkText('connectionId', connectionId);
     return this.core.registry.find(connectionId)?.connection;
   }
 
   /** Ends a session and closes its connection, on whichever node. `false`: there is none. */
   async end(sessionId: string, code?: number, reason?: string): Promise<boolean> {
-    const session = await this.get(sessionId);
-    await session?.end(code, reason);
-    return session !== undefined;
+    checkText('sessionId', sessionId);
+    return this.core.lifecycle.endById(sessionId, closingOf(code, reason));
   }
 
   /** Ends all sessions of a user and closes their connections with 1008, on all nodes. Returns how many. */
   async endUser(userId: string): Promise<number> {
+    checkName('userId', userId);
     return this.core.lifecycle.endUser(userId);
   }
 
@@ -193,6 +207,8 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
    * one is made for it, so that nothing slips in that was about to. Returns how many.
    */
   async endLogin(loginId: string, userId?: string): Promise<number> {
+    checkName('loginId', loginId);
+    checkOptionalName('userId', userId);
     return this.core.lifecycle.endLogin(loginId, userId);
   }
 
@@ -208,11 +224,12 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
 
   /** Sends a message to every connection of this node that has a session. The text is encoded once. */
   broadcast(data: MessageData, options: { except?: Iterable<string> } = {}): Delivery[] {
-    return broadcast(this.core, data, new Set(options.except));
+    return broadcast(this.core, data, exceptionsOf(options));
   }
 
   /** Which sessions a user has, and where they are connected. */
   async presence(userId: string): Promise<Presence> {
+    checkName('userId', userId);
     return presenceOf(this.core, userId);
   }
 

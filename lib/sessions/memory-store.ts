@@ -1,11 +1,10 @@
 import { LwsError } from '../errors.js';
 import * as check from './check.js';
 import { encode } from './encode.js';
-import { connectionKey, connectionOfKey, describe, makeId, partitionOf } from './ids.js';
+import { connectionKey, connectionOfKey, makeId, partitionOf } from './ids.js';
 import { memoryBus } from './memory-bus.js';
 import { Budget, type Entry, NameIndex, packBytes, recordOf } from './memory-entry.js';
 import type * as contract from './store.js';
-import { maxTtl } from './store.js';
 import { Wheel, type WheelEntry } from './wheel.js';
 
 /** Options of {@link MemoryStore}. */
@@ -49,6 +48,7 @@ export class MemoryStore implements contract.SessionStore {
   private listed = 0;
 
   constructor(options: MemoryStoreOptions = {}) {
+    check.checkOptions('MemoryStore', options);
     const { maxSessions = 1_000_000, maxBytes = 268_435_456, ...unknown } = options;
     check.refuseUnknown('MemoryStore', unknown);
     check.checkInteger('maxSessions', maxSessions, 1, 16_000_000, 'ERR_INVALID_OPTION');
@@ -57,6 +57,7 @@ export class MemoryStore implements contract.SessionStore {
   }
 
   newId(userId?: string, tail?: string): string {
+    check.checkOptionalName('userId', userId);
     return makeId(1, userId, tail);
   }
 
@@ -99,10 +100,13 @@ export class MemoryStore implements contract.SessionStore {
   }
 
   async byUser(userId: string): Promise<contract.SessionRecord[]> {
+    check.checkName('userId', userId);
     return this.alive(this.users.get(userId)).map(recordOf);
   }
 
-  async byLogin(loginId: string): Promise<contract.SessionRecord[]> {
+  async byLogin(loginId: string, userId?: string): Promise<contract.SessionRecord[]> {
+    check.checkName('loginId', loginId);
+    check.checkOptionalName('userId', userId);
     return this.alive(this.logins.get(loginId)).map(recordOf);
   }
 
@@ -139,6 +143,8 @@ export class MemoryStore implements contract.SessionStore {
   }
 
   async detach(id: string, fence: contract.Fence, keepFor: number): Promise<'ok' | 'fenced' | 'gone'> {
+    check.checkObject('the fence', fence);
+    check.checkFence(fence);
     check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
     const entry = this.live(id);
     if (entry === undefined) return 'gone';
@@ -148,6 +154,7 @@ export class MemoryStore implements contract.SessionStore {
   }
 
   async touch(entries: readonly contract.Touch[], exact: boolean): Promise<contract.TouchResult[]> {
+    check.checkTouches(entries);
     const now = this.now();
     return entries.map((reported) => {
       const entry = this.live(reported.id);
@@ -166,9 +173,7 @@ export class MemoryStore implements contract.SessionStore {
   }
 
   async set(id: string, change: contract.Change): Promise<contract.SetResult> {
-    check.checkBytes('attributes', change.attributes);
-    check.checkBytes('extensions', change.extensions);
-    if (change.ttl !== undefined) check.checkInteger('ttl', change.ttl, 1, maxTtl);
+    check.checkChange(change);
     const entry = this.live(id);
     if (entry === undefined) return { status: 'gone' };
     if (isFenced(entry, change.fence)) return { status: 'fenced' };
@@ -193,6 +198,8 @@ export class MemoryStore implements contract.SessionStore {
     identity: contract.Identity,
     limit?: contract.UserLimit,
   ): Promise<contract.RegenerateResult> {
+    check.checkFence(fence);
+    check.checkObject('the identity', identity);
     check.checkIdentity(identity);
     check.checkLimit(limit);
     const old = this.live(id);
@@ -219,12 +226,14 @@ export class MemoryStore implements contract.SessionStore {
   }
 
   async destroy(id: string, fence?: contract.Fence): Promise<contract.SessionRecord | 'fenced' | undefined> {
+    check.checkFence(fence);
     const entry = this.live(id);
     if (entry === undefined) return undefined;
     return isFenced(entry, fence) ? 'fenced' : this.remove(entry);
   }
 
   async endUser(userId: string): Promise<contract.SessionRecord[]> {
+    check.checkName('userId', userId);
     return this.alive(this.users.get(userId)).map((entry) => this.remove(entry));
   }
 
@@ -232,9 +241,8 @@ export class MemoryStore implements contract.SessionStore {
     loginId: string,
     options: { userId?: string | undefined; block?: number } = {},
   ): Promise<contract.SessionRecord[]> {
-    check.checkName('loginId', loginId);
+    check.checkEndLogin(loginId, options);
     const { block = 0 } = options;
-    check.checkInteger('block', block, 0, 86_400_000);
     if (block > 0) this.block(loginId, block);
     return this.alive(this.logins.get(loginId)).map((entry) => this.remove(entry));
   }
@@ -254,6 +262,7 @@ export class MemoryStore implements contract.SessionStore {
   }
 
   async orphans(nodeId: string, keepFor: number, limit: number): Promise<contract.Swept> {
+    check.checkName('nodeId', nodeId);
     check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
     check.checkInteger('limit', limit, 1, 1_000_000);
     const owned = this.alive(this.nodes.get(nodeId));
@@ -268,10 +277,7 @@ export class MemoryStore implements contract.SessionStore {
     check.checkInteger('limit', limit, 1, 10_000);
     const entries = cursor === undefined ? this.sessions.values() : this.listings.get(cursor);
     if (entries === undefined) {
-      throw new LwsError(
-        'ERR_INVALID_ARGUMENT',
-        `the cursor ${describe(cursor)} is not of this store, or too old`,
-      );
+      throw new LwsError('ERR_INVALID_ARGUMENT', `the cursor is not of this store, or too old`);
     }
     if (cursor !== undefined) this.listings.delete(cursor);
     const records: contract.SessionRecord[] = [];

@@ -1,9 +1,11 @@
 import type { Connection } from '../connection.js';
 import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../handlers.js';
 import type { ServerOptions } from '../options.js';
-import { attachConnection, closingFor, type SessionRequest } from './attach.js';
+import { attachConnection, closingFor } from './attach.js';
+import { checkFunction, checkObject, checkOptions } from './check.js';
 import { closings } from './close-codes.js';
 import type { Core } from './core.js';
+import type { SessionRequest } from './request.js';
 import type { Session } from './session.js';
 
 type Result = void | Promise<void>;
@@ -52,8 +54,11 @@ export function serveOptions<D, X, A extends object>(
   core: Core,
   options: ServeOptions<D, X, A>,
 ): ServerOptions<D, X> {
+  checkOptions('serve', options);
   const { identify, protocols = {}, open, message, fragment, writable, pong, close, ...rest } = options;
   const own = { open, message, fragment, writable, pong, close };
+  if (identify !== undefined) checkFunction('serve: identify', identify, 'ERR_INVALID_OPTION');
+  checkObject('serve: protocols', protocols, 'ERR_INVALID_OPTION');
   const wrap = (handlers: SessionHandlers<D, X, A>) => wrapHandlers(core, identify, handlers);
   const wrapped = Object.entries(protocols).map(([name, entry]) => [name, { ...entry, ...wrap(entry) }]);
   // A server that has handlers only for its protocols refuses clients without: ours must not change that.
@@ -66,6 +71,7 @@ function wrapHandlers<D, X, A extends object>(
   identify: ServeOptions<D, X, A>['identify'],
   handlers: SessionHandlers<D, X, A>,
 ): Handlers<D, X> {
+  checkHandlers(handlers);
   const { message, fragment, writable, pong } = handlers;
   /** Sessions of connections that are closing already: their handlers still get them. */
   const sessions = new WeakMap<Connection<D, X>, Session<A>>();
@@ -127,6 +133,15 @@ function wrapHandlers<D, X, A extends object>(
   };
 }
 
+/** Wrapped ones would fail with the first connection only. */
+function checkHandlers(handlers: object): void {
+  checkObject('serve: protocols', handlers, 'ERR_INVALID_OPTION');
+  for (const name of ['open', 'message', 'fragment', 'writable', 'pong', 'close'] as const) {
+    const handler: unknown = (handlers as Record<string, unknown>)[name];
+    if (handler !== undefined) checkFunction(`serve: ${name}`, handler, 'ERR_INVALID_OPTION');
+  }
+}
+
 /** Whoever reads the connection in a loop: what the loop gets is activity as well. */
 function noteLoops<D, X>(connection: Connection<D, X>, note: () => unknown): void {
   const iterate = connection[Symbol.asyncIterator].bind(connection);
@@ -149,8 +164,12 @@ async function attachOrClose<D, X, A extends object>(
   identify: ServeOptions<D, X, A>['identify'],
 ): Promise<Session<A> | undefined> {
   try {
-    const request = (await identify?.(connection)) ?? {};
-    return (await attachConnection(core, connection, request)) as unknown as Session<A>;
+    const request = await identify?.(connection);
+    return (await attachConnection(
+      core,
+      connection,
+      request === undefined ? {} : request,
+    )) as unknown as Session<A>;
   } catch (error) {
     // The client left meanwhile; there is nobody to tell.
     if (!connection.isOpen) return undefined;

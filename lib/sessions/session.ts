@@ -2,7 +2,9 @@ import { inspect } from 'node:util';
 import { LwsError } from '../errors.js';
 import { checkAuthExpiresAt } from './check.js';
 import type { Closing } from './close-codes.js';
+import { closingOf } from './closing.js';
 import type { Attachment } from './registry.js';
+import { readIdentity } from './request.js';
 import type { MessageData, SendResult, SessionSocket } from './socket.js';
 import type { Change, Fence, Identity, SessionRecord, SessionStore } from './store.js';
 import { equalBytes, readValues, type Updater, updateValues } from './values.js';
@@ -13,7 +15,7 @@ export interface SessionHost {
   readonly exact: boolean;
   /** The session belongs to someone else, or nobody, now: its connection here has to go. */
   lost(session: Session, outcome: 'fenced' | 'gone'): void;
-  end(session: Session, closing: Partial<Closing>): Promise<void>;
+  end(session: Session, closing: Closing): Promise<'fenced' | undefined>;
   regenerate(session: Session, identity: Identity): Promise<void>;
   /** Waits for the new end of the authentication of an attached session. */
   expireAuth(session: Session): void;
@@ -186,22 +188,32 @@ export class Session<A extends object = Record<string, unknown>> {
    * @throws `ERR_LIMIT` when the user has too many sessions; `ERR_SESSION_GONE`, `ERR_SESSION_FENCED`, `ERR_STORE`
    */
   async regenerate(identity: Identity = {}): Promise<void> {
+    const given = readIdentity(identity);
     await this.enqueue(async () => {
       this.refuseEnded();
       const { userId, loginId } = this;
       this.regenerating = true;
       try {
-        await this.host.regenerate(this as unknown as Session, { userId, loginId, ...identity });
+        await this.host.regenerate(this as unknown as Session, { userId, loginId, ...given });
       } finally {
         this.regenerating = false;
       }
     });
   }
 
-  /** Ends the session for good and closes its connection, on whichever node; by default with 1008. */
+  /**
+   * Ends the session for good and closes its connection, on whichever node; by default with 1008. Ending it twice is
+   * no error.
+   *
+   * @throws `ERR_SESSION_FENCED` when it was attached here and is another connection's now; `ERR_INVALID_ARGUMENT`,
+   *   `ERR_STORE`
+   */
   async end(code?: number, reason?: string): Promise<void> {
-    const closing = { ...(code !== undefined && { code }), ...(reason !== undefined && { reason }) };
-    await this.host.end(this as unknown as Session, closing);
+    const closing = closingOf(code, reason);
+    await this.enqueue(async () => {
+      if (this.ended) return;
+      if ((await this.host.end(this as unknown as Session, closing)) === 'fenced') throw this.lose('fenced');
+    });
   }
 
   /** Sends to the connection if it is one of this node; else `closed`. */
@@ -267,7 +279,9 @@ export class Session<A extends object = Record<string, unknown>> {
     if (record === undefined) throw this.lose('gone');
     const { fence } = this;
     const owns = record.generation === fence?.generation && record.owner?.connectionId === fence.connectionId;
-    if (this.attachment !== undefined && !owns) throw this.lose('fenced');
+    // Our own detach changes no generation: such a handle may still read.
+    const isLost = fence !== undefined && !owns && record.generation !== fence.generation;
+    if ((this.attachment !== undefined && !owns) || isLost) throw this.lose('fenced');
     this.adopt(record);
   }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LwsError } from '../errors.js';
-import { checkInteger, checkName, refuseUnknown } from './check.js';
+import { checkFunction, checkInteger, checkName, checkOptions, checkStore, refuseUnknown } from './check.js';
 import { defaultMaxBytes } from './format.js';
 import { describe } from './ids.js';
 import { MemoryStore } from './memory-store.js';
@@ -82,6 +82,7 @@ export interface Settings {
 
 /** @throws `ERR_INVALID_OPTION` naming the option, what was expected and what came */
 export function settingsOf(options: SessionManagerOptions): Settings {
+  checkOptions('SessionManager', options);
   const {
     store = new MemoryStore(),
     nodeId = `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(6).toString('hex')}`,
@@ -114,13 +115,11 @@ export function settingsOf(options: SessionManagerOptions): Settings {
   integer('sweepInterval', sweepInterval, 10, 3_600_000);
   integer('maxAttributes', maxAttributes, 64, 16_777_216);
   integer('loginBlock', loginBlock, 0, 86_400_000);
-  if (logins !== undefined && typeof logins.touch !== 'function')
-    throw invalid('logins has to have a method touch');
-  if (refreshAuth !== undefined && typeof refreshAuth !== 'function') {
-    throw invalid(`refreshAuth has to be a function, but is ${describe(refreshAuth)}`);
-  }
+  if (logins !== undefined) checkLogins(logins);
+  if (refreshAuth !== undefined)
+    checkFunction('SessionManager: refreshAuth', refreshAuth, 'ERR_INVALID_OPTION');
   checkName('nodeId', nodeId, 'ERR_INVALID_OPTION');
-  checkStore(store);
+  checkStore('SessionManager', store);
   return {
     store,
     nodeId,
@@ -139,11 +138,10 @@ export function settingsOf(options: SessionManagerOptions): Settings {
   };
 }
 
-function checkStore(store: SessionStore): void {
-  const methods = ['newId', 'create', 'get', 'attach', 'detach', 'touch', 'set', 'destroy', 'sweep'] as const;
-  const missing = methods.find((name) => typeof store?.[name] !== 'function');
-  if (missing !== undefined)
-    throw invalid(`store has to be a SessionStore, but ${describe(store)} has no ${missing}()`);
+function checkLogins(logins: LoginSource | null): void {
+  if (typeof logins?.touch !== 'function') throw invalid('logins has to have a method touch');
+  if (logins.onEnd !== undefined)
+    checkFunction('SessionManager: logins.onEnd', logins.onEnd, 'ERR_INVALID_OPTION');
 }
 
 function integer(name: string, value: number, min: number, max: number): void {

@@ -2,7 +2,7 @@ import { isThenable } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
-import { describe } from './ids.js';
+import { kindOf } from './ids.js';
 
 /** A function that changes values: it alters the draft it gets, or returns new ones. Never async. */
 export type Updater<T> = (draft: T) => T | void;
@@ -20,26 +20,35 @@ export function updateValues(
   maxBytes: number,
 ): Uint8Array {
   if (typeof update !== 'function')
-    throw new LwsError('ERR_INVALID_ARGUMENT', `update() takes a function, but got ${describe(update)}`);
+    throw new LwsError('ERR_INVALID_ARGUMENT', `update() takes a function, but got ${kindOf(update)}`);
   const draft = decode(bytes) as object;
-  const result: unknown = update(draft) ?? draft;
+  const returned: unknown = update(draft);
+  const result = returned === undefined ? draft : returned;
   if (isThenable(result)) {
     // What it will fail with is nobody's any more.
     result.then(undefined, () => undefined);
     const message = 'the function given to update() has to be synchronous: it may run again after a conflict';
     throw new LwsError('ERR_INVALID_ARGUMENT', message);
   }
-  if (typeof result !== 'object') {
-    const message = `the function given to update() alters its draft, or returns an object, but returned ${describe(result)}`;
+  if (typeof result !== 'object' || result === null) {
+    const message = `the function given to update() alters its draft, or returns an object, but returned ${kindOf(result)}`;
     throw new LwsError('ERR_INVALID_ARGUMENT', message);
   }
   return encodeValues(result, name, maxBytes);
 }
 
+/** What comes back as it was: not an instance of something, as a `Map` or a `Date`. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.hasOwn(prototype as object, 'isPrototypeOf');
+}
+
 /** @throws `ERR_INVALID_ARGUMENT` unless `value` is a plain object of storable values; `ERR_LIMIT` for its size */
 export function encodeValues(value: unknown, name: string, maxBytes: number): Uint8Array {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new LwsError('ERR_INVALID_ARGUMENT', `${name} have to be an object`);
+  if (!isPlain(value)) {
+    const message = `${name} have to be a plain object, as {}, but got ${kindOf(value)}`;
+    throw new LwsError('ERR_INVALID_ARGUMENT', message);
   }
   return encode(value, name, maxBytes);
 }

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { decode } from '../../lib/sessions/decode.js';
 import { encode } from '../../lib/sessions/encode.js';
@@ -71,6 +72,26 @@ describe('stored values', () => {
     expect('admin' in read).toBe(false);
   });
 
+  test('what a getter changes on the way is stored as it was, and can be read', () => {
+    const list: unknown[] = [];
+    list.push({
+      get grow() {
+        list.push(2, 3);
+        return 1;
+      },
+    });
+    expect(decode(encode(list))).toStrictEqual([{ grow: 1 }]);
+  });
+
+  test('values of another realm are stored like our own', () => {
+    const foreign = runInNewContext('({ m: new Map([[1, [2]]]), s: new Set([1]), d: new Date(0) })');
+    expect(decode(encode(foreign))).toStrictEqual({
+      m: new Map([[1, [2]]]),
+      s: new Set([1]),
+      d: new Date(0),
+    });
+  });
+
   test('the bytes are the result alone, no part of a pool, and decoding copies', () => {
     const bytes = encode(Buffer.from('abc'));
     expect(bytes.buffer.byteLength).toBe(bytes.length);
@@ -90,6 +111,23 @@ describe('stored values', () => {
 class Cart {}
 const cycle: Record<string, unknown> = {};
 cycle.self = cycle;
+const deepCycle: Record<string, unknown> = {};
+deepCycle.self = deepCycle;
+
+function argumentsOf(..._: unknown[]): unknown {
+  // biome-ignore lint/complexity/noArguments: it is what is to be refused
+  return arguments;
+}
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+function nested(levels: number): unknown {
+  return levels === 0 ? 1 : [nested(levels - 1)];
+}
 
 describe('values that cannot be stored', () => {
   test.each([
@@ -104,7 +142,31 @@ describe('values that cannot be stored', () => {
       new (class Bytes extends Uint8Array {})(1),
       'data is a Bytes, which cannot be stored',
     ],
-    ['a cycle', cycle, 'nested deeper than 64 levels, or refers to itself'],
+    ['a cycle', cycle, 'data.self refers to data, which it is part of: a cycle cannot be stored'],
+    ['a cycle further down', { a: [deepCycle] }, 'data.a[0].self refers to data.a[0]'],
+    ['a subclass of Map', { m: new (class Cart2 extends Map {})() }, 'data.m is a Cart2, which cannot'],
+    ['a subclass of Array', { a: new (class List extends Array {})() }, 'data.a is a List, which cannot'],
+    ['a subclass of Date', new (class Day extends Date {})(0), 'data is a Day, which cannot'],
+    ['what match() answers', 'ab'.match(/b/), 'data is an Array with properties of its own'],
+    ['a Set with a name', Object.assign(new Set(), { n: 1 }), 'data is a Set with properties of its own'],
+    ['a hidden key', Object.defineProperty({}, 'a', { value: 1 }), 'data is an object with hidden keys'],
+    ['arguments', { a: argumentsOf(1) }, 'data.a is an object with symbol keys'],
+    ['a number in an object', [new Number(1)], 'data[0] is a Number, which cannot be stored'],
+    ['a regular expression', [/a/], 'data[0] is a RegExp, which cannot be stored'],
+    ['shared memory', [new SharedArrayBuffer(1)], 'data[0] is a SharedArrayBuffer, which cannot be stored'],
+    [
+      'a getter that throws',
+      {
+        a: {
+          get b() {
+            throw new Error('mine');
+          },
+        },
+      },
+      'data.a.b cannot be read: mine',
+    ],
+    ['a revoked Proxy', { a: revoked() }, 'data.a cannot be read'],
+    ['65 levels', nested(65), 'data is nested deeper than 64 levels'],
   ])('%s is refused with its place', (_, value, message) => {
     expect(() => encode(value, 'data')).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }));
     expect(() => encode(value, 'data')).toThrow(message);

@@ -58,7 +58,7 @@ describe('what is wrong with an attach', () => {
       'the id of a connection has to be a string',
     ],
     ['an endless id', new FakeSocket('x'.repeat(300)), {}, 'the id of a connection has to be 1 to 256 bytes'],
-    ['a request that is a string', socket(), 'sid', 'told by an object, but this is "sid"'],
+    ['a request that is a string', socket(), 'sid', 'told by an object, but this is a string of 3 bytes'],
     ['a request that is null', socket(), null, 'told by an object, but this is null'],
     ['an authentication that ends never', socket(), { authExpiresAt: Number.NaN }, 'authExpiresAt has to be'],
     ['an authentication that ends in words', socket(), { authExpiresAt: 'soon' }, 'authExpiresAt has to be'],
@@ -68,7 +68,7 @@ describe('what is wrong with an attach', () => {
       { userId: { constructor: { name: 'x\u001b[2J' } } },
       'but is an object',
     ],
-    ['attributes that are a list', socket(), { attributes: [1] }, 'attributes have to be an object'],
+    ['attributes that are a list', socket(), { attributes: [1] }, 'attributes have to be a plain object'],
     ['a time to live below 1', socket(), { ttl: 0 }, 'ttl has to be an integer'],
     ['a new id that is none', socket(), { newId: 5 }, 'a session id is made by newId()'],
   ])('%s is refused, and leaves no session', async (_, connection, request, message) => {
@@ -97,7 +97,7 @@ describe('what is wrong with an update', () => {
       },
       'has to be synchronous',
     ],
-    ['a function that returns a list', () => [], 'attributes have to be an object'],
+    ['a function that returns a list', () => [], 'attributes have to be a plain object'],
   ])('%s is refused, and nothing changes', async (_, change, message) => {
     const { manager } = newManager();
     const session = await manager.attach(new FakeSocket(), { attributes: { n: 1 } });

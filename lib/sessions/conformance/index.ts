@@ -1,4 +1,5 @@
 import type { SessionStore } from '../store.js';
+import { argumentChecks } from './arguments.js';
 import { busChecks } from './bus.js';
 import type { Check, ConformanceCase, Subject } from './case.js';
 import { expiryChecks } from './expiry.js';
@@ -26,7 +27,15 @@ export interface ConformanceOptions {
  * ```
  */
 export function conformance(options: ConformanceOptions): ConformanceCase[] {
-  const checks = [recordChecks, expiryChecks, ownershipChecks, indexChecks, loginChecks, busChecks].flat();
+  const checks = [
+    argumentChecks,
+    recordChecks,
+    expiryChecks,
+    ownershipChecks,
+    indexChecks,
+    loginChecks,
+    busChecks,
+  ].flat();
   return checks.map(([name, check]) => ({ name, run: () => runCheck(options, check) }));
 }
 

@@ -1,0 +1,92 @@
+import { LwsError } from '../errors.js';
+import * as check from './check.js';
+import { kindOf } from './ids.js';
+import type { Identity } from './store.js';
+import { encodeValues } from './values.js';
+
+/** Which session a connection is to get. */
+export interface SessionRequest {
+  /**
+   * The id that the client presents. Its session is continued if it is there and belongs to the same user, or to
+   * nobody if `userId` is left out; otherwise a new one is made, under another id.
+   */
+  readonly sessionId?: string | undefined;
+  /** The authenticated user. */
+  readonly userId?: string | undefined;
+  /** The login, as the id of the HTTP session. */
+  readonly loginId?: string | undefined;
+  /** Until when the authentication holds, epoch milliseconds. */
+  readonly authExpiresAt?: number | undefined;
+  /** The id of a new session, made by `newId()` before; as for a cookie in the answer to the handshake. */
+  readonly newId?: string | undefined;
+  /** The attributes that a new session starts with; one that is continued keeps its own. Default `{}`. */
+  readonly attributes?: object | undefined;
+  /** The same for the extensions. */
+  readonly extensions?: object | undefined;
+  /** How long a new session lives without activity, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
+  readonly ttl?: number | undefined;
+  /** How long a new session lives at most, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
+  readonly maxAge?: number | undefined;
+}
+
+/** A request that was looked at: every member was read once, and holds what it has to. */
+export interface CheckedRequest extends Omit<SessionRequest, 'attributes' | 'extensions'> {
+  readonly attributes: Uint8Array;
+  readonly extensions: Uint8Array;
+}
+
+/**
+ * Reads what somebody hands over as a request, before any store is asked: what is wrong with it must neither depend
+ * on the store nor leave a session behind.
+ *
+ * @throws `ERR_INVALID_ARGUMENT` naming the member; `ERR_LIMIT` for values above `maxBytes`
+ */
+export function readRequest(given: SessionRequest, maxBytes: number): CheckedRequest {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    const message = `which session a connection is to get is told by an object, but this is ${kindOf(given)}`;
+    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+  }
+  const {
+    sessionId,
+    userId,
+    loginId,
+    authExpiresAt,
+    newId,
+    attributes = {},
+    extensions = {},
+    ttl,
+    maxAge,
+    ...rest
+  } = given;
+  check.refuseUnknown('a request for a session', rest, 'ERR_INVALID_ARGUMENT');
+  if (sessionId !== undefined) check.checkText('sessionId', sessionId);
+  check.checkOptionalName('userId', userId);
+  check.checkOptionalName('loginId', loginId);
+  check.checkAuthExpiresAt(authExpiresAt);
+  if (newId !== undefined && typeof newId !== 'string')
+    throw new LwsError(
+      'ERR_INVALID_ARGUMENT',
+      `a session id is made by newId(), but this one is ${kindOf(newId)}`,
+    );
+  check.checkLife(ttl === undefined ? 1 : ttl, maxAge);
+  return {
+    sessionId,
+    userId,
+    loginId,
+    authExpiresAt,
+    newId,
+    ttl,
+    maxAge,
+    attributes: encodeValues(attributes, 'attributes', maxBytes),
+    extensions: encodeValues(extensions, 'extensions', maxBytes),
+  };
+}
+
+/** Reads what `regenerate` is given; what is left out stays as it is. */
+export function readIdentity(given: Identity): Identity {
+  check.checkObject('the identity', given);
+  const { userId, loginId, ...rest } = given;
+  check.refuseUnknown('an identity', rest, 'ERR_INVALID_ARGUMENT');
+  check.checkIdentity({ userId, loginId });
+  return { ...('userId' in given && { userId }), ...('loginId' in given && { loginId }) };
+}
