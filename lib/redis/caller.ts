@@ -1,5 +1,6 @@
 import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { causeOf } from '../sessions/cause.js';
 import type { Argument, RedisLink } from './link.js';
 import { functionOf, program } from './program.js';
 import type { Reply } from './reply.js';
@@ -95,9 +96,10 @@ export function createCaller(link: RedisLink, timeout: number): Caller {
             // Best effort: without it, the session ends by its time to live.
             else undo?.(reply).catch(() => undefined);
           },
-          (cause: unknown) => {
+          (thrown: unknown) => {
             clearTimeout(timer);
-            reject(new LwsError('ERR_STORE', `Redis failed: ${wordsOf(cause)} (${operation})`, { cause }));
+            const cause = causeOf(thrown, args);
+            reject(new LwsError('ERR_STORE', `Redis failed: ${cause.message} (${operation})`, { cause }));
           },
         );
       }

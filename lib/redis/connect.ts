@@ -23,6 +23,11 @@ export function linkTo(client: unknown): RedisLink {
     requireShardedSubscribers(client);
     return linkIoredisCluster(client as unknown as IoredisCluster);
   }
+  if (isOldNodeRedis(client)) {
+    const message =
+      "client is of 'redis' 3 or 4, which this store does not know: take 'redis' 5 or 6, or 'ioredis'";
+    throw new LwsError('ERR_INVALID_OPTION', message);
+  }
   // A sentinel client and a pool have sendCommand as well, but with other arguments or without subscriptions.
   if (has(client, 'sendCommand', 'masters', 'sSubscribe')) {
     return linkNodeRedisCluster(client as unknown as NodeRedisCluster);
@@ -39,6 +44,12 @@ export function linkTo(client: unknown): RedisLink {
 
 function has<K extends string>(value: unknown, ...names: K[]): value is Record<K, unknown> {
   return typeof value === 'object' && value !== null && names.every((name) => name in value);
+}
+
+/** Since 5 its clients say how replies are to come; 3 has `send_command` beside. */
+function isOldNodeRedis(client: unknown): boolean {
+  if (has(client, 'send_command') && !has(client, 'callBuffer')) return true;
+  return has(client, 'sendCommand', 'duplicate') && !has(client, 'withTypeMapping');
 }
 
 /** Without, ioredis sends SSUBSCRIBE to whichever node, and messages between nodes would be lost. */

@@ -30,6 +30,8 @@ export interface IoredisCluster extends IoredisCommon {
   sunsubscribe(channel: string): Promise<unknown>;
 }
 
+type Method = (...args: (string | Buffer)[]) => Promise<unknown>;
+
 /** `wait` is a lazy client: the first command connects it. */
 const sendable = new Set(['ready', 'wait']);
 
@@ -37,7 +39,12 @@ function commonLink(client: IoredisCommon): Pick<RedisLink, 'send' | 'isReady' |
   return {
     send: (_key, args) => {
       const [command, ...rest] = bufferArguments(args);
-      return client.callBuffer(String(command), rest) as Promise<Reply>;
+      // By its own method: with `enableAutoPipelining`, ioredis loses the name of what goes through `callBuffer`.
+      const name = `${String(command).toLowerCase()}Buffer`;
+      const method = (client as unknown as Record<string, Method | undefined>)[name];
+      const reply =
+        method === undefined ? client.callBuffer(String(command), rest) : method.apply(client, rest);
+      return reply as Promise<Reply>;
     },
     isReady: () => sendable.has(client.status),
     onceReady: (listener) => onceEvent(client, 'ready', listener),
@@ -50,7 +57,7 @@ export function linkIoredis(client: IoredisClient): RedisLink {
     ...link,
     sendToMasters: (args) => Promise.allSettled([link.send('', args)]),
     publish: async (channel, message) => Number(await link.send(channel, ['PUBLISH', channel, message])),
-    subscribe(channel, receive, missed) {
+    subscribe(channel, receive, hear) {
       // A connection of its own: one that is subscribed may do nothing else. It reconnects by itself.
       const subscriber = client.duplicate();
       subscriber.on('error', () => undefined);
@@ -58,9 +65,10 @@ export function linkIoredis(client: IoredisClient): RedisLink {
       const subscription = keepSubscribing(
         () => subscriber.subscribe(channel),
         async () => subscriber.disconnect(),
+        hear,
       );
       // Once it is subscribed, each further connection is a return.
-      void subscription.ready.then(() => subscriber.on('ready', missed));
+      void subscription.ready.then(() => subscriber.on('ready', () => hear.missed()));
       return {
         ready: subscription.ready,
         close() {
@@ -80,11 +88,12 @@ export function linkIoredisCluster(cluster: IoredisCluster): RedisLink {
     sendToMasters: (args) =>
       Promise.allSettled(cluster.nodes('master').map((node) => commonLink(node).send('', args))),
     publish: async (channel, message) => Number(await link.send(channel, ['SPUBLISH', channel, message])),
-    subscribe(channel, receive): Subscription {
+    subscribe(channel, receive, hear): Subscription {
       const stop = listen(cluster, 'smessageBuffer', channel, receive);
       const subscription = keepSubscribing(
         () => cluster.ssubscribe(channel),
         () => cluster.sunsubscribe(channel),
+        hear,
       );
       return {
         ready: subscription.ready,

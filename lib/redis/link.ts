@@ -19,7 +19,15 @@ export interface RedisLink {
    * Over a connection of its own where the client needs one. `missed` is called when that was lost and is there again;
    * a cluster client does not tell, but there operations fail as well.
    */
-  subscribe(channel: string, receive: (message: Uint8Array) => void, missed: () => void): Subscription;
+  subscribe(channel: string, receive: (message: Uint8Array) => void, hear: Hearing): Subscription;
+}
+
+/** What a subscription tells beside its messages. */
+export interface Hearing {
+  /** Messages may have been lost; from now on they arrive. */
+  missed(): void;
+  /** It could not subscribe, and will try again. */
+  failed(error: unknown): void;
 }
 
 interface Emitter {
@@ -33,25 +41,33 @@ export function onceEvent(client: Emitter, event: string, listener: () => void):
   return () => client.removeListener(event, listener);
 }
 
-/** Time between two attempts to subscribe. */
-const retryDelay = 500;
+/** Milliseconds between the first two attempts to subscribe, and at most between any two. */
+const firstPause = 500;
+const longestPause = 30_000;
 
 /** Subscribes, again and again until it succeeds or is closed; from then on the client resubscribes by itself. */
 export function keepSubscribing(
   subscribe: () => Promise<unknown>,
   unsubscribe: () => Promise<unknown>,
+  hear: Hearing,
 ): Subscription {
   let open = true;
+  let pause = firstPause;
   let retry: NodeJS.Timeout | undefined;
   let current: Promise<unknown> = Promise.resolve();
   const ready = new Promise<void>((resolve) => {
+    const succeed = () => {
+      resolve();
+      if (pause > firstPause && open) hear.missed();
+    };
+    const fail = (error: unknown) => {
+      if (!open) return;
+      hear.failed(error);
+      retry = setTimeout(attempt, pause).unref();
+      pause = Math.min(2 * pause, longestPause);
+    };
     const attempt = () => {
-      current = subscribe().then(
-        () => resolve(),
-        () => {
-          if (open) retry = setTimeout(attempt, retryDelay).unref();
-        },
-      );
+      current = subscribe().then(succeed, fail);
     };
     attempt();
   });

@@ -1,5 +1,12 @@
 import type { Subscription } from '../sessions/bus.js';
-import { type Argument, bufferArguments, keepSubscribing, onceEvent, type RedisLink } from './link.js';
+import {
+  type Argument,
+  bufferArguments,
+  type Hearing,
+  keepSubscribing,
+  onceEvent,
+  type RedisLink,
+} from './link.js';
 import type { Reply } from './reply.js';
 
 /** RESP type bytes of bulk strings ('$'), which are to come as bytes. */
@@ -53,7 +60,7 @@ export function linkNodeRedis(client: NodeRedisClient): RedisLink {
     isReady: () => client.isReady,
     onceReady: (listener) => onceEvent(client, 'ready', listener),
     publish: async (channel, message) => Number(await sendCommand(['PUBLISH', channel, message])),
-    subscribe: (channel, receive, missed) => subscribeDuplicate(client, channel, receive, missed),
+    subscribe: (channel, receive, hear) => subscribeDuplicate(client, channel, receive, hear),
   };
 }
 
@@ -62,24 +69,32 @@ function subscribeDuplicate(
   client: NodeRedisClient,
   channel: string,
   receive: (message: Uint8Array) => void,
-  missed: () => void,
+  hear: Hearing,
 ): Subscription {
   const subscriber = client.duplicate();
   let open = true;
+  let isConnected = false;
+  const listener: Listener = (message) => open && receive(message);
   // An outage shows in every operation of the store; here it only must not be unhandled. It reconnects by itself.
   subscriber.on('error', () => undefined);
-  const connecting = subscriber.connect();
-  // Once it is connected, each further time is a return.
-  void connecting.then(() => subscriber.on('ready', () => open && missed())).catch(() => undefined);
-  // Resolves once connected; until then the client tries for ever.
-  const ready = connecting.then(() =>
-    subscriber.subscribe(channel, (message) => open && receive(message), true),
+  const subscription = keepSubscribing(
+    async () => {
+      // Resolves once connected; until then the client tries for as long as its own strategy says.
+      if (!subscriber.isOpen) await subscriber.connect();
+      // Once it is connected, each further time is a return.
+      if (!isConnected) subscriber.on('ready', () => open && hear.missed());
+      isConnected = true;
+      await subscriber.subscribe(channel, listener, true);
+    },
+    async () => undefined,
+    hear,
   );
   return {
-    ready: new Promise((resolve) => void ready.then(resolve, () => undefined)),
+    ready: subscription.ready,
     async close() {
       open = false;
       if (subscriber.isOpen) subscriber.destroy();
+      await subscription.close();
     },
   };
 }
@@ -99,12 +114,13 @@ export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
     isReady: () => cluster.isReady,
     onceReady: (listener) => onceEvent(cluster, 'connect', listener),
     publish: async (channel, message) => Number(await sendCommand(channel, ['SPUBLISH', channel, message])),
-    subscribe(channel, receive) {
+    subscribe(channel, receive, hear) {
       let open = true;
       const listener: Listener = (message) => open && receive(message);
       const subscription = keepSubscribing(
         () => cluster.sSubscribe(channel, listener, true),
         () => cluster.sUnsubscribe(channel, listener, true),
+        hear,
       );
       return {
         ready: subscription.ready,

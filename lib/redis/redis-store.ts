@@ -1,5 +1,6 @@
 import { LwsError } from '../errors.js';
 import type { SessionBus } from '../sessions/bus.js';
+import { causeOf } from '../sessions/cause.js';
 import * as check from '../sessions/check.js';
 import { encode } from '../sessions/encode.js';
 import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js';
@@ -63,9 +64,18 @@ export class RedisStore implements contract.SessionStore {
     this.timeout = timeout;
     const channel = (nodeId: string) => `${prefix}node:${nodeId}`;
     this.bus = {
-      publish: async (nodeId, message) => (await link.publish(channel(nodeId), message)) > 0,
-      subscribe: (nodeId, receive, missed = () => undefined) =>
-        link.subscribe(channel(nodeId), receive, missed),
+      publish: async (nodeId, message) => {
+        try {
+          return (await link.publish(channel(nodeId), message)) > 0;
+        } catch (thrown) {
+          throw failure('publishing', thrown);
+        }
+      },
+      subscribe: (nodeId, receive, missed = () => undefined, failed = () => undefined) =>
+        link.subscribe(channel(nodeId), receive, {
+          missed,
+          failed: (thrown) => failed(failure('subscribing', thrown)),
+        }),
     };
   }
 
@@ -392,6 +402,12 @@ export class RedisStore implements contract.SessionStore {
     const { generation, ttl } = recordOf(reply);
     await this.detach(id, { connectionId, generation }, ttl);
   }
+}
+
+/** Without what the client knows about the command: its message, an id of a session in it. */
+function failure(doing: string, thrown: unknown): LwsError {
+  const cause = causeOf(thrown);
+  return new LwsError('ERR_STORE', `Redis failed: ${cause.message} (${doing})`, { cause });
 }
 
 function fenceOf(fence: contract.Fence | undefined): [string, string] {

@@ -1,4 +1,5 @@
 import { LwsError } from '../errors.js';
+import { kindOf } from '../sessions/ids.js';
 import type { SessionRecord } from '../sessions/store.js';
 
 /** What Redis answers: bulk strings as bytes, integers, nothing, lists of those. */
@@ -84,6 +85,7 @@ export function recordsOf(reply: Reply | undefined): SessionRecord[] {
 }
 
 function unexpected(expected: string, reply: Reply | undefined): LwsError {
-  const came = Array.isArray(reply) ? `a list of ${reply.length}` : String(reply).slice(0, 60);
+  // Never what it says: it may be an id, or somebody's values.
+  const came = Array.isArray(reply) ? `a list of ${reply.length}` : kindOf(reply);
   return new LwsError('ERR_STORE', `Redis answered ${came} where ${expected} was expected`);
 }

@@ -1,5 +1,6 @@
 import { isThenable } from '../arguments.js';
 import { LwsError, type LwsErrorCode } from '../errors.js';
+import { causeOf } from './cause.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
 import { type Core, handleOf, isStoreFailure } from './core.js';
@@ -165,8 +166,9 @@ async function recheckLogin(core: Core, session: Session): Promise<void> {
   const { logins } = core.settings;
   const { loginId } = session;
   if (logins === undefined || loginId === undefined) return;
-  const alive = await isAlive(logins, loginId).catch((cause: unknown) => {
-    if (cause instanceof LwsError) throw cause;
+  const alive = await isAlive(logins, loginId).catch((thrown: unknown) => {
+    if (thrown instanceof LwsError) throw thrown;
+    const cause = causeOf(thrown, [loginId]);
     throw new LwsError('ERR_STORE', 'the login could not be looked at', { cause });
   });
   if (alive) return;

@@ -7,9 +7,15 @@ export interface SessionBus {
   publish(nodeId: string, message: Uint8Array): Promise<boolean>;
   /**
    * Hands every message for the node to `receive` until closed; goes on by itself after an outage, and then calls
-   * `missed`, since messages may have been lost.
+   * `missed`, since messages may have been lost. What keeps it from listening, as a right that it has not, is told to
+   * `failed` each time it is tried, with growing pauses.
    */
-  subscribe(nodeId: string, receive: (message: Uint8Array) => void, missed?: () => void): Subscription;
+  subscribe(
+    nodeId: string,
+    receive: (message: Uint8Array) => void,
+    missed?: () => void,
+    failed?: (error: unknown) => void,
+  ): Subscription;
 }
 
 /** Receives the messages for one node, from {@link SessionBus.subscribe} until it is closed. */

@@ -46,11 +46,12 @@ export class Control {
         this.teller.fail(error, 'reading a message of another node');
       }
     };
+    const failed = (error: unknown) => this.teller.fail(error, 'listening to other nodes');
     try {
-      this.subscription = this.bus?.subscribe(this.nodeId, receive, missed);
+      this.subscription = this.bus?.subscribe(this.nodeId, receive, missed, failed);
       await this.subscription?.ready;
     } catch (error) {
-      this.teller.fail(error, 'listening to other nodes');
+      failed(error);
     }
   }
 

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
-import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { causeOf } from './cause.js';
 import type { Session } from './session.js';
 
 /** Why a session ended before it expired. */
@@ -88,6 +88,7 @@ export class Teller {
   }
 }
 
-function wrap(cause: unknown, doing: string): LwsError {
-  return new LwsError('ERR_STORE', `${doing} failed: ${wordsOf(cause)}`, { cause });
+function wrap(thrown: unknown, doing: string): LwsError {
+  const cause = causeOf(thrown);
+  return new LwsError('ERR_STORE', `${doing} failed: ${cause.message}`, { cause });
 }

@@ -1,5 +1,5 @@
-import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { causeOf } from './cause.js';
 import { checkFunction, checkName, checkObject, checkOptions, refuseUnknown } from './check.js';
 import { signedCookie } from './cookie.js';
 import { describe } from './ids.js';
@@ -129,7 +129,8 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
     const expires = typeof originalMaxAge === 'number' ? new Date(Date.now() + originalMaxAge) : undefined;
     const touched = expires === undefined ? session : { ...session, cookie: { ...session.cookie, expires } };
     const { store } = this;
-    if (store.touch !== undefined) await called<void>((done) => store.touch?.(loginId, touched, done));
+    if (store.touch !== undefined)
+      await called<void>(loginId, (done) => store.touch?.(loginId, touched, done));
     return true;
   }
 
@@ -140,7 +141,7 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
   }
 
   private async load(sid: string): Promise<HttpSessionData | undefined> {
-    const session = await called<HttpSessionData | null>((done) => this.store.get(sid, done));
+    const session = await called<HttpSessionData | null>(sid, (done) => this.store.get(sid, done));
     return session ?? undefined;
   }
 
@@ -165,10 +166,11 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
 }
 
 /** A callback interface as a promise; what it reports, or throws, is an `ERR_STORE`. */
-function called<T>(run: (done: Callback<T>) => void): Promise<T | undefined> {
+function called<T>(loginId: string, run: (done: Callback<T>) => void): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown) => {
-      const message = `the store of the HTTP sessions failed: ${wordsOf(cause)}`;
+    const fail = (thrown: unknown) => {
+      const cause = causeOf(thrown, [loginId]);
+      const message = `the store of the HTTP sessions failed: ${cause.message}`;
       reject(new LwsError('ERR_STORE', message, { cause }));
     };
     try {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
-import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { causeOf } from './cause.js';
 import {
   checkFunction,
   checkInteger,
@@ -186,7 +186,7 @@ export function httpSessionStore<B extends abstract new () => object>(
   const made = Object.assign(new (Store as unknown as new () => InstanceType<B>)(), methods);
 
   function reportTo(error: unknown): void {
-    process.emitWarning(`sweeping HTTP sessions failed: ${wordsOf(error)}`);
+    process.emitWarning(`sweeping HTTP sessions failed: ${causeOf(error).message}`);
   }
   return made;
 }
