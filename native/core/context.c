@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "server.h"
+#include "tls_io.h"
 #include "transport.h"
 
 enum {
@@ -87,7 +88,7 @@ lwsn_context *lwsn_context_create(uv_loop_t *loop, lwsn_batch_fn on_batch, void 
 static void on_loop_closed(void *data) {
   lwsn_context *c = data;
   lwsn_deflate_shared_free(c->deflate);
-  free(c->plain);
+  lwsn_tls_io_free(c->tls_io);
   lwsn_publications_free(&c->publications);
   free(c->places);
   lwsn_outbound_free(&c->outbound);

@@ -45,7 +45,7 @@ typedef struct lwsn_context {
   lwsn_node stalled;
   lwsn_node doomed;
   uint8_t *scratch;
-  uint8_t *plain; /* decrypted input; made with the first TLS transport */
+  struct lwsn_tls_io *tls_io; /* made with the first TLS transport */
   lwsn_deflate_shared *deflate;
   lwsn_mask_source masks;
   lwsn_batch_fn on_batch;

@@ -106,7 +106,7 @@ void lwsn_exchange_start(lwsn_exchange *x) {
   else if (!lwsn_tls_begin(t, tls, x->client, t->host))
     lwsn_transport_kill(t);
   else if (x->client)
-    lwsn_tls_resume(t); /* the client speaks first */
+    lwsn_tls_start(t);
 }
 
 void lwsn_exchange_ready(lwsn_exchange *x) {
@@ -322,20 +322,6 @@ void lwsn_exchange_input(lwsn_exchange *x, const uint8_t *data, size_t size) {
   consume(x, data, size);
 }
 
-void lwsn_exchange_backlog(lwsn_exchange *x) {
-  lwsn_transport *t = x->transport;
-  if (!t->backlog) return;
-  if (!lwsn_exchange_wants_input(x)) {
-    lwsn_transport_update_hold(t); /* unless it is held, it waits for room: again after the batch */
-    return;
-  }
-  uint8_t *data = t->backlog;
-  uint32_t size = t->backlog_size;
-  t->backlog = NULL;
-  consume(x, data, size);
-  free(data);
-}
-
 void lwsn_exchange_closed(lwsn_exchange *x) {
   if (!x->transport) return;
   tell_cut_answer(x);
@@ -412,7 +398,6 @@ void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
   }
   x->state = LWSN_EXCHANGE_HEAD;
   lwsn_transport_arm(t, t->server->options.keep_alive_timeout, keep_alive_timed_out);
-  if (t->backlog) lwsn_transport_stall(t);
   lwsn_transport_update_hold(t);
 }
 

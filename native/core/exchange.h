@@ -57,9 +57,6 @@ void lwsn_exchange_ready(lwsn_exchange *x);
 /** Input, in whatever pieces. */
 void lwsn_exchange_input(lwsn_exchange *x, const uint8_t *data, size_t size);
 
-/** Goes on with input that was kept. */
-void lwsn_exchange_backlog(lwsn_exchange *x);
-
 /** RAW_CLOSE: tells whoever still waits, frees what it holds. */
 void lwsn_exchange_closed(lwsn_exchange *x);
 

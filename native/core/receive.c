@@ -259,11 +259,7 @@ static size_t parse(lwsn_connection *c, const uint8_t *data, size_t size) {
 static void keep_rest(lwsn_connection *c, const uint8_t *data, size_t size) {
   lwsn_transport *t = c->transport;
   if (size == 0) return;
-  if (!lwsn_transport_keep(t, data, size)) {
-    fail(c, LWSN_CLOSE_INTERNAL, "no memory for input");
-    return;
-  }
-  if (!t->paused) lwsn_transport_stall(t);
+  if (!lwsn_transport_keep(t, data, size)) fail(c, LWSN_CLOSE_INTERNAL, "no memory for input");
 }
 
 void lwsn_receive_input(lwsn_connection *c, const uint8_t *data, size_t size) {
@@ -323,16 +319,4 @@ void lwsn_receive_read(lwsn_connection *c) {
     lwsn_connection_input_ended(c, n == -2);
   lwsn_inbound_landed(in);
   lwsn_poison(t->context->scratch, LWSN_SCRATCH_SIZE);
-}
-
-void lwsn_receive_backlog(lwsn_connection *c) {
-  lwsn_transport *t = c->transport;
-  if (!t->backlog || t->doomed) return;
-  if (t->paused && c->state == LWSN_CONNECTION_OPEN) return;
-  uint8_t *data = t->backlog;
-  uint32_t size = t->backlog_size;
-  t->backlog = NULL;
-  if (!t->ending) lwsn_receive_input(c, data, size);
-  free(data);
-  lwsn_transport_update_hold(t);
 }

@@ -43,9 +43,6 @@ void lwsn_receive_read(struct lwsn_connection *connection);
 /** Parses input; what cannot be taken now is kept. */
 void lwsn_receive_input(struct lwsn_connection *connection, const uint8_t *data, size_t size);
 
-/** Goes on with input that was kept. */
-void lwsn_receive_backlog(struct lwsn_connection *connection);
-
 /** Frees what the parser holds. */
 void lwsn_receive_clear(struct lwsn_connection *connection);
 

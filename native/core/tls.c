@@ -6,19 +6,22 @@
 #include <string.h>
 
 #include "context.h"
-#include "send.h"
+#include "tls_io.h"
 #include "transport.h"
 
-enum {
-  PLAIN_SIZE = 64 * 1024, /* one read of decrypted bytes takes at most this much */
-  JOIN_SIZE = 16 * 1024,  /* small parts are joined into one record (RFC 8446 5.1: 2^14 bytes) */
-};
+/* What ended the peer's records while messages from before it still waited. */
+typedef enum tls_end {
+  TLS_GOES_ON,
+  TLS_NOTIFIED, /* close_notify */
+  TLS_BROKEN,
+} tls_end;
 
 struct lwsn_tls {
   SSL *ssl;
   lwsn_tls_owner owner;
+  const char *why; /* of TLS_BROKEN; static text */
   bool ready;
-  bool input_left; /* SSL_read was not called until it had no more */
+  tls_end end;
 };
 
 static bool name_peer(SSL *ssl, const char *host) {
@@ -36,21 +39,16 @@ static void resume_session(SSL *ssl, lwsn_tls_owner *owner) {
 }
 
 bool lwsn_tls_begin(lwsn_transport *t, lwsn_tls_context *context, bool client, const char *host) {
-  if (!t->context->plain && !(t->context->plain = malloc(PLAIN_SIZE))) return false;
-  lwsn_tls *tls = calloc(1, sizeof *tls);
+  lwsn_tls_io *io = lwsn_tls_io_of(t->context);
+  lwsn_tls *tls = io ? calloc(1, sizeof *tls) : NULL;
   if (!tls) return false;
   tls->ssl = SSL_new(context->ssl);
-  BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-  if (!tls->ssl || !in || !out) {
-    BIO_free(in);
-    BIO_free(out);
-    SSL_free(tls->ssl);
+  if (!tls->ssl) {
     free(tls);
     return false;
   }
-  BIO_set_mem_eof_return(in, -1); /* empty means "later", not the end */
-  BIO_set_mem_eof_return(out, -1);
-  SSL_set_bio(tls->ssl, in, out);
+  BIO_up_ref(io->bio);
+  SSL_set_bio(tls->ssl, io->bio, io->bio);
   tls->owner = (lwsn_tls_owner){context, host};
   lwsn_tls_context_ref(context);
   t->tls = tls;
@@ -72,16 +70,14 @@ void lwsn_tls_free(lwsn_tls *tls) {
   free(tls);
 }
 
-/* Hands what OpenSSL wrote to the socket. */
-static bool flush_out(lwsn_transport *t) {
-  BIO *out = SSL_get_wbio(t->tls->ssl);
-  char *data;
-  long size = BIO_get_mem_data(out, &data);
-  if (size <= 0) return !t->doomed;
-  struct iovec part = {data, (size_t)size};
-  bool sent = lwsn_send_raw(t, &part, 1);
-  (void)BIO_reset(out);
-  return sent;
+/* Before each call into OpenSSL: what it may read, and whose it is. SSL_get_error wants an empty queue of errors. */
+static lwsn_tls_io *work_for(lwsn_transport *t, const uint8_t *data, size_t size) {
+  lwsn_tls_io *io = t->context->tls_io;
+  io->t = t;
+  io->in = data;
+  io->in_size = size;
+  if (ERR_peek_error()) ERR_clear_error();
+  return io;
 }
 
 /* OpenSSL's reasons are static texts. */
@@ -92,111 +88,120 @@ static const char *reason(const lwsn_tls *tls) {
   return text ? text : tls->ready ? "the TLS stream is broken" : "the TLS handshake failed";
 }
 
-static void failed(lwsn_transport *t) {
-  const char *why = reason(t->tls);
+/* What OpenSSL wrote by then, as the alert that says why, goes out. */
+static void fail(lwsn_transport *t, const char *why) {
   ERR_clear_error();
-  if (!t->doomed) flush_out(t); /* the alert says why */
+  lwsn_tls_io_flush(t->context->tls_io);
   lwsn_transport_failed(t, why);
 }
 
-/* One step of the handshake. True: it is done. */
-static bool handshake(lwsn_transport *t) {
+/* One step of the handshake. */
+static void handshake(lwsn_transport *t, lwsn_tls_io *io) {
   lwsn_tls *tls = t->tls;
-  ERR_clear_error();
   int code = SSL_do_handshake(tls->ssl);
-  if (code != 1) {
-    int error = SSL_get_error(tls->ssl, code);
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
-      flush_out(t);
-    else
-      failed(t);
-    return false;
-  }
-  tls->ready = true;
-  if (!flush_out(t)) return false;
-  lwsn_transport_secured(t);
-  return !t->doomed;
+  tls->ready = code == 1;
+  if (tls->ready || SSL_get_error(tls->ssl, code) == SSL_ERROR_WANT_READ)
+    lwsn_tls_io_flush(io);
+  else
+    fail(t, reason(tls));
 }
 
-/* Whether another read can bring anything: spares the call that would only say no. */
-static bool has_more(const lwsn_tls *tls) {
-  return SSL_has_pending(tls->ssl) || BIO_ctrl_pending(SSL_get_rbio(tls->ssl)) > 0;
-}
-
-void lwsn_tls_resume(lwsn_transport *t) {
-  lwsn_tls *tls = t->tls;
-  uint8_t *plain = t->context->plain;
-  if (!tls->ready && !handshake(t)) return;
-  while (!t->doomed && !t->ending) {
-    if (!lwsn_transport_wants_input(t)) {
-      tls->input_left = true;
-      return;
+/* Decrypts until the input is used up: as much as one read of the socket brings always has room. */
+static size_t read_records(lwsn_tls *tls, lwsn_tls_io *io) {
+  size_t size = 0;
+  while (io->in_size > 0 && sizeof io->plain - size >= LWSN_TLS_RECORD_MAX) {
+    size_t n;
+    if (SSL_read_ex(tls->ssl, io->plain + size, sizeof io->plain - size, &n) == 1) {
+      size += n;
+      continue;
     }
+    int error = SSL_get_error(tls->ssl, 0);
+    if (error == SSL_ERROR_WANT_READ) break; /* a record is not whole: OpenSSL keeps what there is of it */
+    tls->end = error == SSL_ERROR_ZERO_RETURN ? TLS_NOTIFIED : TLS_BROKEN;
+    if (tls->end == TLS_BROKEN) tls->why = reason(tls);
     ERR_clear_error();
-    int n = SSL_read(tls->ssl, plain, PLAIN_SIZE);
-    if (n > 0) {
-      lwsn_transport_plain_input(t, plain, (size_t)n);
-      if (has_more(tls)) continue;
-      tls->input_left = false;
-      if (!t->doomed) flush_out(t);
-      return;
-    }
-    tls->input_left = false;
-    int error = SSL_get_error(tls->ssl, n);
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
-      flush_out(t);                          /* as an answer to a key update (RFC 8446 4.6.3) */
-    else if (error != SSL_ERROR_ZERO_RETURN) /* close_notify: FIN follows */
-      failed(t);
-    return;
+    io->in_size = 0; /* nothing behind it counts */
   }
+  return size;
+}
+
+/* Behind all that came before it. */
+static void end_input(lwsn_transport *t) {
+  if (t->tls->end == TLS_GOES_ON || t->backlog || t->doomed || t->ending) return;
+  if (t->tls->end == TLS_BROKEN) fail(t, t->tls->why); /* close_notify: FIN follows */
 }
 
 void lwsn_tls_input(lwsn_transport *t, const uint8_t *data, size_t size) {
-  if (t->ending || t->doomed) return;
-  if (BIO_write(SSL_get_rbio(t->tls->ssl), data, (int)size) != (int)size) {
-    lwsn_transport_kill(t);
-    return;
+  lwsn_tls *tls = t->tls;
+  if (t->ending || t->doomed || tls->end != TLS_GOES_ON) return;
+  lwsn_tls_io *io = t->context->tls_io;
+  if (!tls->ready) {
+    handshake(t, work_for(t, data, size));
+    data = io->in, size = io->in_size;
+    if (tls->ready && !t->doomed) lwsn_transport_secured(t);
   }
-  lwsn_tls_resume(t);
+  while (size > 0 && lwsn_transport_wants_input(t)) {
+    size_t plain = read_records(tls, work_for(t, data, size));
+    data = io->in, size = io->in_size; /* an answer of the parser has no input */
+    if (plain > 0) lwsn_transport_plain_input(t, io->plain, plain);
+    lwsn_tls_io_flush(io); /* an alert, or the answer to a key update (RFC 8446 4.6.3) */
+  }
+  if (size > 0 && !t->doomed && !t->ending) lwsn_transport_keep_encrypted(t, data, size);
+  end_input(t);
 }
 
-bool lwsn_tls_has_input(const lwsn_tls *tls) { return tls->input_left; }
+void lwsn_tls_start(lwsn_transport *t) { handshake(t, work_for(t, NULL, 0)); }
 
-static bool write_plain(lwsn_transport *t, const void *data, size_t size) {
-  if (size == 0) return true;
-  ERR_clear_error();
+void lwsn_tls_resume(lwsn_transport *t) { end_input(t); }
+
+bool lwsn_tls_has_input(const lwsn_tls *tls) { return SSL_pending(tls->ssl) > 0; }
+
+static bool write_record(lwsn_transport *t, const void *data, size_t size) {
   size_t written;
   if (SSL_write_ex(t->tls->ssl, data, size, &written) == 1) return true; /* memory takes everything */
-  failed(t);
+  fail(t, reason(t->tls));
   return false;
+}
+
+/* Where the first `size` bytes of the parts lie behind each other, which they are copied for only if they do not. */
+static const uint8_t *joined(lwsn_tls_io *io, const struct iovec **part, size_t *done, size_t size) {
+  const uint8_t *first = (const uint8_t *)(*part)->iov_base + *done;
+  bool whole = (*part)->iov_len - *done >= size; /* also the usual case of one part */
+  for (size_t used = 0; used < size;) {
+    size_t left = (*part)->iov_len - *done, take = left < size - used ? left : size - used;
+    if (!whole) memcpy(io->joined + used, (const uint8_t *)(*part)->iov_base + *done, take);
+    used += take;
+    *done += take;
+    if (*done < (*part)->iov_len) continue;
+    (*part)++;
+    *done = 0;
+  }
+  return whole ? first : io->joined;
 }
 
 bool lwsn_tls_send(lwsn_transport *t, const struct iovec *parts, int count) {
   if (t->doomed || !t->tls->ready) return false;
-  uint8_t joined[JOIN_SIZE];
-  size_t used = 0;
-  for (int i = 0; i < count; i++) {
-    const uint8_t *data = parts[i].iov_base;
-    size_t size = parts[i].iov_len;
-    /* the header of a large message rides with the first of its bytes */
-    size_t take = size < sizeof joined - used ? size : sizeof joined - used;
-    memcpy(joined + used, data, take);
-    used += take;
-    if (used == sizeof joined) {
-      if (!write_plain(t, joined, used)) return false;
-      used = 0;
-      if (!write_plain(t, data + take, size - take)) return false;
-    }
+  size_t left = 0, done = 0;
+  for (int i = 0; i < count; i++) left += parts[i].iov_len;
+  lwsn_tls_io *io = work_for(t, NULL, 0);
+  while (left > 0) {
+    size_t size = left < LWSN_TLS_RECORD_MAX ? left : LWSN_TLS_RECORD_MAX;
+    const uint8_t *data = joined(io, &parts, &done, size);
+    left -= size;
+    io->last = left == 0;
+    bool written = write_record(t, data, size);
+    io->last = false;
+    if (!written) return false;
   }
-  return write_plain(t, joined, used) && flush_out(t);
+  return !t->doomed;
 }
 
 void lwsn_tls_end(lwsn_transport *t) {
   if (!t->tls->ready || t->doomed) return;
-  ERR_clear_error();
+  lwsn_tls_io *io = work_for(t, NULL, 0);
   SSL_shutdown(t->tls->ssl);
   ERR_clear_error();
-  flush_out(t);
+  lwsn_tls_io_flush(io);
 }
 
 bool lwsn_tls_ready(const lwsn_tls *tls) { return tls->ready; }

@@ -12,7 +12,7 @@ struct lwsn_transport;
 
 /**
  * TLS between a transport's socket and its parser: bytes go in and out through
- * memory, so reading, queueing and backpressure are those of plain transports.
+ * memory of the context (tls_io), so reading, queueing and backpressure are those of plain transports.
  */
 typedef struct lwsn_tls lwsn_tls;
 
@@ -25,13 +25,20 @@ bool lwsn_tls_begin(struct lwsn_transport *t, lwsn_tls_context *context, bool cl
 /** Frees it with everything it holds. NULL is allowed. */
 void lwsn_tls_free(lwsn_tls *tls);
 
-/** Encrypted input; what it decrypts to goes on to the transport's parser. */
+/** A client speaks first. */
+void lwsn_tls_start(struct lwsn_transport *t);
+
+/**
+ * Encrypted input; what it decrypts to goes on to the transport's parser. What nobody can take now is kept in the
+ * transport's backlog: the plain bytes that the parser left, behind them what was not decrypted. OpenSSL itself keeps
+ * nothing but the beginning of a record that is not whole (at most 16.7 KiB).
+ */
 void lwsn_tls_input(struct lwsn_transport *t, const uint8_t *data, size_t size);
 
-/** Goes on with input that was kept while nobody wanted it. */
+/** The backlog was taken: an end of the records that came behind it has its turn. */
 void lwsn_tls_resume(struct lwsn_transport *t);
 
-/** Whether input waits in it. */
+/** Whether decrypted input waits in it; never, between two calls. */
 bool lwsn_tls_has_input(const lwsn_tls *tls);
 
 /** Encrypts parts and sends them; semantics of lwsn_send. Only after the handshake. */

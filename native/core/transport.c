@@ -221,7 +221,7 @@ void lwsn_transport_update_hold(lwsn_transport *t) {
       held = t->paused && t->connection->state == LWSN_CONNECTION_OPEN;
     else if (t->exchange)
       held = t->paused || lwsn_exchange_holds(t->exchange);
-    if (!held && (t->backlog || (t->tls && lwsn_tls_has_input(t->tls)))) lwsn_transport_stall(t);
+    if (t->backlog && !held) lwsn_transport_stall(t);
   }
   lwsn_watch_hold(t->watch, held);
 }
@@ -233,14 +233,40 @@ void lwsn_transport_pause(lwsn_transport *t, bool paused) {
   lwsn_transport_update_hold(t);
 }
 
-bool lwsn_transport_keep(lwsn_transport *t, const uint8_t *data, size_t size) {
-  size_t total = t->backlog_size * (t->backlog != NULL) + size;
-  uint8_t *grown = realloc(t->backlog, total);
+/* Whether the parser would take what is in front. */
+static bool takes_input(const lwsn_transport *t) {
+  if (t->doomed || t->ending) return false;
+  if (t->exchange) return lwsn_exchange_wants_input(t->exchange);
+  if (!t->connection) return false;
+  /* after our close frame the peer's is waited for, whatever else is full or paused */
+  return t->connection->state != LWSN_CONNECTION_OPEN || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
+}
+
+bool lwsn_transport_wants_input(const lwsn_transport *t) { return !t->backlog && takes_input(t); }
+
+static bool keep(lwsn_transport *t, const uint8_t *data, size_t size) {
+  size_t before = t->backlog ? t->backlog_size : 0;
+  uint8_t *grown = realloc(t->backlog, before + size);
   if (!grown) return false;
-  memcpy(grown + (total - size), data, size);
+  memcpy(grown + before, data, size);
+  if (!t->backlog) t->backlog_plain = 0;
   t->backlog = grown;
-  t->backlog_size = (uint32_t)total;
+  t->backlog_size = (uint32_t)(before + size);
   return true;
+}
+
+bool lwsn_transport_keep(lwsn_transport *t, const uint8_t *data, size_t size) {
+  if (!keep(t, data, size)) return false;
+  t->backlog_plain = t->backlog_size;
+  lwsn_transport_update_hold(t);
+  return true;
+}
+
+void lwsn_transport_keep_encrypted(lwsn_transport *t, const uint8_t *data, size_t size) {
+  if (keep(t, data, size))
+    lwsn_transport_update_hold(t);
+  else
+    lwsn_transport_failed(t, "no memory for input");
 }
 
 void lwsn_transport_stall(lwsn_transport *t) {
@@ -273,13 +299,22 @@ void lwsn_transport_plain_input(lwsn_transport *t, const uint8_t *data, size_t s
     lwsn_exchange_input(t->exchange, data, size);
 }
 
+/* Plain bytes first; what is left of them is kept again, in front of the encrypted ones. */
+static void take_backlog(lwsn_transport *t) {
+  uint8_t *data = t->backlog;
+  uint32_t size = t->backlog_size, plain = t->backlog_plain;
+  t->backlog = NULL;
+  if (plain > 0) lwsn_transport_plain_input(t, data, plain);
+  if (plain < size) lwsn_tls_input(t, data + plain, size - plain);
+  free(data);
+  if (t->tls) lwsn_tls_resume(t);
+}
+
 void lwsn_transport_resume(lwsn_transport *t) {
   if (t->introduction && t->exchange) lwsn_exchange_accept_alone(t->exchange);
-  if (t->backlog && t->connection)
-    lwsn_receive_backlog(t->connection);
-  else if (t->backlog && t->exchange)
-    lwsn_exchange_backlog(t->exchange);
-  if (!t->doomed && !t->backlog && t->tls && lwsn_tls_has_input(t->tls)) lwsn_tls_resume(t);
+  if (!t->backlog) return;
+  if (takes_input(t)) take_backlog(t);
+  lwsn_transport_update_hold(t);
 }
 
 void lwsn_transport_visit(lwsn_transport *t) {
@@ -287,14 +322,6 @@ void lwsn_transport_visit(lwsn_transport *t) {
   t->starved = false;
   lwsn_transport_resume(t);
   if (starved && !t->doomed && t->connection) lwsn_receive_read(t->connection);
-}
-
-bool lwsn_transport_wants_input(const lwsn_transport *t) {
-  if (t->doomed || t->ending || t->backlog) return false;
-  if (t->exchange) return lwsn_exchange_wants_input(t->exchange);
-  if (!t->connection) return false;
-  /* after our close frame the peer's is waited for, whatever else is full or paused */
-  return t->connection->state != LWSN_CONNECTION_OPEN || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
 }
 
 void lwsn_transport_secured(lwsn_transport *t) {

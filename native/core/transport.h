@@ -53,8 +53,9 @@ typedef struct lwsn_transport {
   char *host;       /* of a client: the name to ask for and to verify; malloc'ed */
   const char *why;  /* static text: what ended it, where no connection can tell */
   int error;        /* of a client's handshake: what the system said of the network connection, 0: nothing */
-  uint8_t *backlog; /* input read but not parsed yet */
+  uint8_t *backlog; /* input that nobody could take yet, at most what one read brought; malloc'ed, freed when taken */
   uint32_t backlog_size;
+  uint32_t backlog_plain;       /* its first bytes that are plain; those behind are encrypted */
   uint32_t out_first, out_last; /* what this flush sends, see outbound.c */
   uint32_t subscriptions;       /* the first of its connection's, 0: none */
   uint64_t last_input;          /* loop time */
@@ -126,11 +127,17 @@ void lwsn_transport_drained(lwsn_transport *t);
 /** Holds or resumes input at the request of the other side. */
 void lwsn_transport_pause(lwsn_transport *t, bool paused);
 
-/** Holds input for reasons of our own, beside a pause. */
+/**
+ * Settles what happens to input, after whatever may have changed that: a transport is held, by a pause or by what it
+ * waits for, or it reads; while it has a backlog and is not held, it waits its turn among the stalled ones.
+ */
 void lwsn_transport_update_hold(lwsn_transport *t);
 
-/** Keeps unparsed input for later, behind what is kept already; false: no memory. */
+/** Keeps plain input for later, behind what is kept already; false: no memory. */
 bool lwsn_transport_keep(lwsn_transport *t, const uint8_t *data, size_t size);
+
+/** The same for encrypted input, which ends the transport when there is no memory. */
+void lwsn_transport_keep_encrypted(lwsn_transport *t, const uint8_t *data, size_t size);
 
 /** Queues the transport to go on after the batch, behind those that wait already; it keeps a place it has. */
 void lwsn_transport_stall(lwsn_transport *t);

@@ -10,36 +10,6 @@ enum { LARGE = 300 * 1024 };
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
-static void begin(world *w) {
-  lwsn_server_options options = world_options();
-  world_begin(w, &options);
-  w->accepts = w->echoes = w->responds = true;
-  lwsn_tls_context *context = tls_server_context();
-  lwsn_server_set_tls(w->server, context);
-  lwsn_tls_context_unref(context);
-}
-
-static void say(tls_peer *p, const char *text) { tls_peer_send(p, text, strlen(text)); }
-
-static void send_frame(tls_peer *p, unsigned first, const void *data, size_t size) {
-  uint8_t *bytes = malloc(WIRE_HEADER_MAX + size);
-  tls_peer_send(p, bytes, wire_frame(bytes, first, data, size));
-  free(bytes);
-}
-
-/* A WebSocket behind TLS. */
-static void open_tls(world *w, tls_peer *p, int version, size_t step) {
-  unsigned long opened = world_told(w, LWSN_RECORD_OPEN);
-  response r;
-  tls_peer_begin(p, peer_open(w), false, version);
-  p->step = step;
-  CHECK_SOON(w, tls_peer_pump(p));
-  say(p, WIRE_UPGRADE);
-  CHECK_SOON(w, (tls_peer_pump(p), wire_response(&p->plain, &r)));
-  CHECK_INT(r.status, 101);
-  CHECK_SOON(w, world_told(w, LWSN_RECORD_OPEN) == opened + 1);
-}
-
 static void a_handshake_and_an_echo_in_pieces_of_every_size(void) {
   static const size_t steps[] = {1, 2, 7, 100, 0};
   for (int v = 0; v < 2; v++) {
@@ -47,10 +17,10 @@ static void a_handshake_and_an_echo_in_pieces_of_every_size(void) {
       world w;
       tls_peer p;
       frame f;
-      begin(&w);
-      open_tls(&w, &p, versions[v], steps[i]);
+      tls_world_begin(&w);
+      tls_peer_open(&w, &p, versions[v], steps[i]);
       CHECK(world_last(&w, LWSN_RECORD_REQUEST)->detail & LWSN_REQUEST_SECURE);
-      send_frame(&p, WIRE_TEXT, "hello", 5);
+      tls_peer_frame(&p, WIRE_TEXT, "hello", 5);
       CHECK_SOON(&w, (tls_peer_pump(&p), wire_next(&p.plain, &f)));
       CHECK_BYTES(f.data, f.size, "hello");
       tls_peer_free(&p);
@@ -66,9 +36,9 @@ static void large_messages_cross_many_records_in_both_directions(void) {
     world w;
     tls_peer p;
     frame f;
-    begin(&w);
-    open_tls(&w, &p, versions[v], 0);
-    send_frame(&p, WIRE_BINARY, content, LARGE);
+    tls_world_begin(&w);
+    tls_peer_open(&w, &p, versions[v], 0);
+    tls_peer_frame(&p, WIRE_BINARY, content, LARGE);
     CHECK_SOON(&w, (tls_peer_pump(&p), wire_next(&p.plain, &f)));
     CHECK(f.size == LARGE && memcmp(f.data, content, LARGE) == 0);
     /* two frames that share their records, cut where no frame ends */
@@ -92,9 +62,9 @@ static void a_close_handshake_ends_with_close_notify_and_is_clean(void) {
     world w;
     tls_peer p;
     frame f;
-    begin(&w);
-    open_tls(&w, &p, versions[v], 0);
-    send_frame(&p, WIRE_CLOSE, "\x03\xe8", 2);
+    tls_world_begin(&w);
+    tls_peer_open(&w, &p, versions[v], 0);
+    tls_peer_frame(&p, WIRE_CLOSE, "\x03\xe8", 2);
     CHECK_SOON(&w, (tls_peer_pump(&p), wire_next(&p.plain, &f)));
     CHECK_INT(wire_code(&f), 1000);
     CHECK_SOON(&w, (tls_peer_pump(&p), p.ended && p.raw->ended));
@@ -128,8 +98,8 @@ static void an_end_without_a_close_frame_is_1006_however_it_comes(void) {
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
       world w;
       tls_peer p;
-      begin(&w);
-      open_tls(&w, &p, versions[v], 0);
+      tls_world_begin(&w);
+      tls_peer_open(&w, &p, versions[v], 0);
       uint8_t bytes[64];
       size_t n = wire_frame(bytes, WIRE_TEXT, "half a message", 14);
       tls_peer_send(&p, bytes, n - 7);
@@ -150,8 +120,8 @@ static void a_broken_record_is_answered_with_an_alert(void) {
   for (int v = 0; v < 2; v++) {
     world w;
     tls_peer p;
-    begin(&w);
-    open_tls(&w, &p, versions[v], 0);
+    tls_world_begin(&w);
+    tls_peer_open(&w, &p, versions[v], 0);
     peer_send(p.raw,
               "\x17\x03\x03\x00\x20"
               "0123456789abcdef0123456789abcdef",
@@ -177,7 +147,7 @@ static void what_is_no_ClientHello_is_refused_and_nobody_is_told(void) {
       {"\x16\x03\x01\xff\xff", 5},
   };
   world w;
-  begin(&w);
+  tls_world_begin(&w);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     peer *p = peer_open(&w);
     peer_send(p, wrong[i].bytes, wrong[i].size);
@@ -192,7 +162,7 @@ static void what_is_no_ClientHello_is_refused_and_nobody_is_told(void) {
 static void a_handshake_that_stops_ends_with_its_peer_or_after_handshakeTimeout(void) {
   world w;
   tls_peer p;
-  begin(&w);
+  tls_world_begin(&w);
   tls_peer_begin(&p, peer_open(&w), false, TLS1_3_VERSION);
   SSL_do_handshake(p.ssl);
   char *hello;
@@ -214,8 +184,8 @@ static void a_handshake_that_stops_ends_with_its_peer_or_after_handshakeTimeout(
 static void a_renegotiation_is_refused(void) {
   world w;
   tls_peer p;
-  begin(&w);
-  open_tls(&w, &p, TLS1_2_VERSION, 0);
+  tls_world_begin(&w);
+  tls_peer_open(&w, &p, TLS1_2_VERSION, 0);
   SSL_renegotiate(p.ssl);
   SSL_do_handshake(p.ssl);
   CHECK_SOON(&w, (tls_peer_pump(&p), p.failed));
@@ -230,11 +200,11 @@ static void a_key_update_is_answered_and_the_stream_goes_on(void) {
   world w;
   tls_peer p;
   frame f;
-  begin(&w);
-  open_tls(&w, &p, TLS1_3_VERSION, 0);
+  tls_world_begin(&w);
+  tls_peer_open(&w, &p, TLS1_3_VERSION, 0);
   for (int i = 0; i < 3; i++) {
     CHECK_INT(SSL_key_update(p.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
-    send_frame(&p, WIRE_TEXT, "under new keys", 14);
+    tls_peer_frame(&p, WIRE_TEXT, "under new keys", 14);
     CHECK_SOON(&w, (tls_peer_pump(&p), wire_next(&p.plain, &f)));
     CHECK_BYTES(f.data, f.size, "under new keys");
   }
@@ -246,9 +216,9 @@ static void destroying_the_context_in_each_state_leaves_nothing(void) {
   for (int state = 0; state < 3; state++) {
     world w;
     tls_peer p;
-    begin(&w);
+    tls_world_begin(&w);
     if (state == 2) {
-      open_tls(&w, &p, TLS1_3_VERSION, 0);
+      tls_peer_open(&w, &p, TLS1_3_VERSION, 0);
     } else {
       tls_peer_begin(&p, peer_open(&w), false, TLS1_3_VERSION);
       if (state == 1) SSL_do_handshake(p.ssl), peer_send(p.raw, "\x16\x03\x01", 3);

@@ -5,6 +5,13 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "adopt.h"
+#include "life.h"
+#include "out.h"
+#include "wire.h"
 
 static EVP_PKEY *key;
 static X509 *certificate;
@@ -119,8 +126,11 @@ static void read_plain(tls_peer *p) {
   uint8_t data[16384];
   int n;
   while (ERR_clear_error(), (n = SSL_read(p->ssl, data, sizeof data)) > 0) {
-    plain->in = realloc(plain->in, plain->in_size + (size_t)n + 1); /* and a NUL, for strtol */
-    if (!plain->in) world_fatal("no memory for a peer");
+    if (plain->in_capacity <= plain->in_size + (size_t)n) { /* and a NUL, for strtol */
+      plain->in_capacity = 2 * (plain->in_size + sizeof data);
+      plain->in = realloc(plain->in, plain->in_capacity);
+      if (!plain->in) world_fatal("no memory for a peer");
+    }
     memcpy(plain->in + plain->in_size, data, (size_t)n);
     plain->in_size += (size_t)n;
     plain->in[plain->in_size] = 0;
@@ -145,6 +155,71 @@ bool tls_peer_pump(tls_peer *p) {
 void tls_peer_send(tls_peer *p, const void *data, size_t size) {
   if (SSL_write(p->ssl, data, (int)size) != (int)size) p->failed = true;
   flush(p);
+}
+
+void tls_peer_say(tls_peer *p, const char *text) { tls_peer_send(p, text, strlen(text)); }
+
+void tls_peer_frame(tls_peer *p, unsigned first, const void *data, size_t size) {
+  uint8_t *bytes = malloc(WIRE_HEADER_MAX + size);
+  if (!bytes) world_fatal("no memory for a frame");
+  tls_peer_send(p, bytes, wire_frame(bytes, first, data, size));
+  free(bytes);
+}
+
+void tls_world_begin(world *w) {
+  world_begin(w, NULL);
+  w->accepts = w->echoes = w->responds = true;
+  lwsn_tls_context *context = tls_server_context();
+  lwsn_server_set_tls(w->server, context);
+  lwsn_tls_context_unref(context);
+}
+
+static void await(world *w, tls_peer *p, lwsn_record_kind kind, unsigned long count) {
+  world_wait(w);
+  while (tls_peer_pump(p), world_told(w, kind) < count)
+    if (!world_step(w)) world_fatal("a connection under TLS did not open");
+}
+
+static void await_plain(world *w, tls_peer *p, const char *end) {
+  world_wait(w);
+  while (tls_peer_pump(p), !peer_waiting(&p->plain) || !strstr((const char *)peer_bytes(&p->plain), end))
+    if (!world_step(w)) world_fatal("a head under TLS did not come");
+}
+
+void tls_peer_open(world *w, tls_peer *p, int version, size_t step) {
+  unsigned long opened = world_told(w, LWSN_RECORD_OPEN);
+  response r;
+  tls_peer_begin(p, peer_open(w), false, version);
+  p->step = step;
+  world_wait(w);
+  while (!tls_peer_pump(p))
+    if (!world_step(w)) world_fatal("a TLS handshake did not end");
+  tls_peer_say(p, WIRE_UPGRADE);
+  await_plain(w, p, "\r\n\r\n");
+  if (!wire_response(&p->plain, &r) || r.status != 101) world_fatal("an upgrade under TLS was refused");
+  await(w, p, LWSN_RECORD_OPEN, opened + 1);
+}
+
+void tls_peer_serve(world *w, tls_peer *p, int version, int type, lwsn_handle *handle) {
+  int fds[2];
+  unsigned long opened = world_told(w, LWSN_RECORD_OPEN), connected = world_told(w, LWSN_RECORD_CONNECTED);
+  lwsn_tls_context *context = tls_client_context(true);
+  lwsn_server_set_tls(w->server, context);
+  lwsn_tls_context_unref(context);
+  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) world_fatal("no pair of sockets");
+  tls_peer_begin(p, peer_take_fd(w, fds[1]), true, version);
+  if (lwsn_adopt_client(w->server, fds[0], "localhost", handle) != 0) world_fatal("no client");
+  close(fds[0]); /* the core has a copy */
+  life_adopted(w, *handle);
+  await(w, p, LWSN_RECORD_CONNECTED, connected + 1);
+  out_raw(w, *handle, WIRE_UPGRADE);
+  await_plain(w, p, "\r\n\r\n");
+  peer_take(&p->plain, peer_waiting(&p->plain));
+  tls_peer_say(p, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  "Sec-WebSocket-Accept: " WIRE_ACCEPT "\r\n\r\n");
+  await(w, p, LWSN_RECORD_RESPONSE, 1);
+  out_accept(w, *handle, NULL, w->accept_flags);
+  await(w, p, LWSN_RECORD_OPEN, opened + 1);
 }
 
 void tls_peer_notify(tls_peer *p) {

@@ -31,6 +31,23 @@ bool tls_peer_pump(tls_peer *p);
 /* Encrypts and sends. */
 void tls_peer_send(tls_peer *p, const void *data, size_t size);
 
+void tls_peer_say(tls_peer *p, const char *text);
+
+/* Encrypts and sends a masked frame, in records of its own. */
+void tls_peer_frame(tls_peer *p, unsigned first, const void *data, size_t size);
+
+/* Begins a world with a server under TLS that accepts, echoes and responds. */
+void tls_world_begin(world *w);
+
+/* A client of it, upgraded. `step` as above. */
+void tls_peer_open(world *w, tls_peer *p, int version, size_t step);
+
+/*
+ * The other way round: a client of the core under TLS, upgraded, whose server is the peer, over a pair of sockets of
+ * `type` (SOCK_STREAM; SOCK_SEQPACKET keeps what the core sends in one call together). The world accepts.
+ */
+void tls_peer_serve(world *w, tls_peer *p, int version, int type, lwsn_handle *handle);
+
 /* Sends close_notify. */
 void tls_peer_notify(tls_peer *p);
 

@@ -11,6 +11,8 @@
 #include "life.h"
 #include "out.h"
 #include "peer.h"
+#include "tls.h"
+#include "transport.h"
 
 enum { WAIT_MS = 20000 };
 
@@ -77,8 +79,23 @@ static void log_record(world *w, const lwsn_record *r) {
   e->data[e->size] = 0; /* so that text can be searched */
 }
 
+/* Input that waits is held, or has its turn; OpenSSL never has any. */
+static void judge_input(world *w) {
+  for (uint32_t i = 0; w->context && i < w->context->places_used; i++) {
+    lwsn_server *server = w->context->places[i].server;
+    for (lwsn_node *n = server ? server->transports.next : NULL; n && n != &server->transports; n = n->next) {
+      const lwsn_transport *t = LWSN_CONTAINER(n, lwsn_transport, in_server);
+      if (t->doomed) continue;
+      bool awaited = !lwsn_list_empty(&t->in_stalled) || (t->watch && t->watch->held);
+      if (t->backlog && !awaited) world_violate(w, "input waits, and nobody will take it");
+      if (t->tls && lwsn_tls_has_input(t->tls)) world_violate(w, "decrypted input is left in OpenSSL");
+    }
+  }
+}
+
 static void on_batch(lwsn_context *context, void *data) {
   world *w = data;
+  judge_input(w);
   const lwsn_record *records = (const lwsn_record *)context->inbound.ring->data;
   uint32_t count = context->inbound.count;
   bool in_core = world_in_core;
@@ -189,6 +206,7 @@ static void turn(world *w, uv_run_mode mode) {
   world_in_core = true;
   uv_run(&w->loop, mode);
   world_in_core = false;
+  judge_input(w);
 }
 
 bool world_step(world *w) {
