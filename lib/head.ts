@@ -4,7 +4,7 @@
  */
 export interface RequestHead {
   readonly method: string;
-  /** The request target as sent: path and query. */
+  /** The request target as sent. */
   readonly url: string;
   /** Everything after the request line. */
   readonly fields: string;
@@ -41,12 +41,13 @@ export class RequestHeaders implements Iterable<[name: string, value: string]> {
   readonly #values = new Map<string, string>();
 
   /** @internal */
-  constructor(fields: string) {
+  constructor(fields: string, authority?: string) {
     for (const [name, value] of lines(fields)) {
       const before = this.#values.get(name);
       const joint = name === 'cookie' ? '; ' : ', ';
       this.#values.set(name, before === undefined ? value : before + joint + value);
     }
+    if (authority !== undefined) this.#values.set('host', authority);
   }
 
   /** The value of a field, `null` when it was not sent. */

@@ -180,6 +180,9 @@ export const ConnectionFlag = {
 /** Shifts of the parameters beside `ConnectionFlag.DEFLATE`, 4 bits each. */
 export const DeflateShift = { OWN_WINDOW: 8, PEER_WINDOW: 12, LEVEL: 16, MEM_LEVEL: 20 } as const;
 
+/** Beside `Out.RAW`: of an interim response, after which another may follow. */
+export const RAW_INTERIM = 1 << 8;
+
 /** `lwsn_out_kind` of native/core/outbound.h. */
 export const Out = {
   DATA: 1,
@@ -193,6 +196,7 @@ export const Out = {
   ACCEPT: 9,
   RESPONSE_END: 10,
   SHORT: 11,
+  UNTIL_END: 12,
 } as const;
 
 /** Offset of the first out-record; before it {@link OUT_WRITE_OFFSET} and {@link OUT_SORTED}. */

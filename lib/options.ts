@@ -4,6 +4,7 @@ import type { DeflateOptions, DeflateSettings } from './deflate.js';
 import { LwsError } from './errors.js';
 import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from './handlers.js';
 import type { RequestHandler } from './http/exchange.js';
+import { normalOrigin } from './origins.js';
 import { checkTrust, type ForwardedHeader, type TrustProxy } from './proxy/trust.js';
 import type { UpgradeRequest } from './request.js';
 import type { ServerTlsOptions } from './tls.js';
@@ -54,7 +55,10 @@ export interface ServerOptions<D = unknown, X = unknown> {
   ipv6Only?: boolean;
   /** Decides on each WebSocket handshake; may be async, bounded by `handshakeTimeout`. Default: accept. */
   upgrade?(request: UpgradeRequest<X>): UpgradeAnswer<D> | Promise<UpgradeAnswer<D>>;
-  /** Origins (RFC 6454) whose pages may connect; others get 403. Default: any. Requests without Origin pass. */
+  /**
+   * Origins (RFC 6454) whose pages may connect, as `https://a.example`; others get 403. Case, a default port and a slash
+   * at the end do not matter; `'null'` is that of sandboxed pages. Default: any. Requests without Origin pass.
+   */
   origins?: readonly string[];
   /** As {@link Handlers.open}. */
   open?(connection: Connection<D, X>): void | Promise<void>;
@@ -180,7 +184,12 @@ const checks: Record<string, Check> = {
   origins: (name, value) => {
     if (!Array.isArray(value)) throw wrong(name, 'an array of origins', value);
     value.forEach((origin, i) => {
-      text(`${name}[${i}]`, origin);
+      if (typeof origin !== 'string' || normalOrigin(origin) === undefined)
+        throw wrong(
+          `${name}[${i}]`,
+          "an origin like 'https://a.example' or 'null' (none at all lets every origin connect)",
+          origin,
+        );
     });
   },
   error: type('function'),

@@ -1,6 +1,7 @@
 import { parseHead, type RequestHead, RequestHeaders } from './head.js';
 import { type Origin, originOf } from './proxy/origin.js';
 import type { Trust } from './proxy/trust.js';
+import { parseTarget, type RequestTarget } from './target.js';
 import type { Transport } from './transport.js';
 
 /**
@@ -10,6 +11,7 @@ import type { Transport } from './transport.js';
 export class UpgradeRequest<X = unknown> {
   readonly #text: string;
   #head: RequestHead | undefined;
+  #target: RequestTarget | undefined;
   #headers: RequestHeaders | undefined;
   #query: URLSearchParams | undefined;
   readonly #trust: Trust | undefined;
@@ -29,36 +31,35 @@ export class UpgradeRequest<X = unknown> {
     return this.#head;
   }
 
+  get #parsed(): RequestTarget {
+    this.#target ??= parseTarget(this.url);
+    return this.#target;
+  }
+
   /** In capitals, as `GET`. */
   get method(): string {
     return this.#parts.method;
   }
 
-  /** The request target as sent: path and query, not decoded. */
+  /** The request target as sent, not decoded: path and query, or an absolute URI (RFC 9112 3.2). */
   get url(): string {
     return this.#parts.url;
   }
 
   /** The part of `url` before `?`, not decoded, without the origin of an absolute form (RFC 9112 3.2.2). */
   get path(): string {
-    const origin = /^https?:\/\/[^/?]*/i.exec(this.url);
-    const start = origin === null ? 0 : origin[0].length;
-    const mark = this.url.indexOf('?', start);
-    return this.url.slice(start, mark < 0 ? undefined : mark) || '/';
+    return this.#parsed.path;
   }
 
   /** The decoded query. */
   get query(): URLSearchParams {
-    if (this.#query === undefined) {
-      const mark = this.url.indexOf('?');
-      this.#query = new URLSearchParams(mark < 0 ? '' : this.url.slice(mark + 1));
-    }
+    this.#query ??= new URLSearchParams(this.#parsed.query);
     return this.#query;
   }
 
-  /** The header fields, names in lower case. */
+  /** The header fields, names in lower case; `host` is that of an absolute target (RFC 9112 3.2.2). */
   get headers(): RequestHeaders {
-    this.#headers ??= new RequestHeaders(this.#parts.fields);
+    this.#headers ??= new RequestHeaders(this.#parts.fields, this.#parsed.authority);
     return this.#headers;
   }
 

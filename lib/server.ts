@@ -15,6 +15,7 @@ import { type HttpServices, serveRequest } from './http/exchange.js';
 import { checkMounts } from './http/files.js';
 import { readConnectionId } from './ids.js';
 import { checkOptions, DAY, nativeOptions, type ServerOptions } from './options.js';
+import { normalOrigin } from './origins.js';
 import { trustOf } from './proxy/trust.js';
 import type { SendOptions } from './sending.js';
 import { type ServerTlsOptions, serverTls } from './tls.js';
@@ -215,6 +216,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     request: o.request,
     files,
     trust,
+    keepAliveTimeout: o.keepAliveTimeout ?? 5_000,
     error: (error) => failed(error),
   };
 
@@ -226,7 +228,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     fallback: behaviors.size === 0 || hasHandlers(o) ? behaviorOf('', o) : undefined,
     deflate,
     trust,
-    origins: o.origins === undefined ? undefined : new Set(o.origins),
+    origins: o.origins === undefined ? undefined : new Set(o.origins.map((origin) => normalOrigin(origin)!)),
     get closing() {
       return state === 'closing' || state === 'closed';
     },

@@ -1,5 +1,5 @@
 import { LwsError } from '../errors.js';
-import { RequestFlag } from '../native.js';
+import { Out, RequestFlag } from '../native.js';
 import { bodyError } from './body-error.js';
 import type { IncomingBody } from './incoming-body.js';
 import { responseHead } from './response-head.js';
@@ -31,6 +31,7 @@ export class Answer {
   readonly #sender: Sender;
   readonly #body: IncomingBody;
   readonly #flags: number;
+  readonly #keepAliveTimeout: number;
   #head = '';
   #begun = false;
   #ended = false;
@@ -42,10 +43,11 @@ export class Answer {
   /** Called once when the transport dies before the end. */
   onGone: (() => void) | undefined;
 
-  constructor(sender: Sender, body: IncomingBody, flags: number) {
+  constructor(sender: Sender, body: IncomingBody, flags: number, keepAliveTimeout: number) {
     this.#sender = sender;
     this.#body = body;
     this.#flags = flags;
+    this.#keepAliveTimeout = keepAliveTimeout;
   }
 
   /** Whether the response may still be given, or go on. */
@@ -80,11 +82,12 @@ export class Answer {
     const chunked = open && !http10;
     this.#head = responseHead(status, headers, {
       keepAlive,
+      keepAliveTimeout: this.#keepAliveTimeout,
       length,
       chunked,
-      http10,
       ...(head.reason ? { reason: head.reason } : {}),
     });
+    if (open && http10) this.#sender.order(Out.UNTIL_END);
     this.#begun = true;
     this.#keep = keepAlive;
     this.#chunked = chunked;

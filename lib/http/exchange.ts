@@ -1,7 +1,7 @@
 import { wordsOf } from '../arguments.js';
-import { type Crossing, sendRaw } from '../crossing.js';
+import type { Crossing } from '../crossing.js';
 import { LwsError } from '../errors.js';
-import { Gone, Out, RequestFlag } from '../native.js';
+import { Gone, Out, RAW_INTERIM, RequestFlag } from '../native.js';
 import type { Trust } from '../proxy/trust.js';
 import type { Transport } from '../transport.js';
 import { Answer } from './answer.js';
@@ -24,6 +24,8 @@ export interface HttpServices<X> {
   request?: RequestHandler<X> | undefined;
   files?: FileMounts | undefined;
   trust?: Trust | undefined;
+  /** Milliseconds between two requests, as responses tell. */
+  keepAliveTimeout: number;
   error(error: LwsError): void;
 }
 
@@ -103,7 +105,8 @@ export function serveRequest<X>(
   };
   const flow = {
     proceed: () => {
-      if (!answer.begun && sender.alive) sendRaw(services.crossing, slot, generation, CONTINUE);
+      if (!answer.begun && sender.alive)
+        services.crossing.putBytes(Out.RAW | RAW_INTERIM, slot, generation, CONTINUE);
     },
     resume: () => sender.order(Out.RESUME),
     pause: () => sender.order(Out.PAUSE),
@@ -115,7 +118,7 @@ export function serveRequest<X>(
   );
   const fate: RequestFate = { gone: false, controller: undefined };
   const request = new HttpRequest<X>(head, transport, services.trust, body, fate);
-  const answer = new Answer(sender, body, flags);
+  const answer = new Answer(sender, body, flags, services.keepAliveTimeout);
   respond(services, request, answer).catch((cause) => fail(services, answer, fate, cause));
   return {
     generation,

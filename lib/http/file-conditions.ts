@@ -33,12 +33,42 @@ export function httpDate(seconds: number): string {
   return new Date(seconds * 1000).toUTCString();
 }
 
-const DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** Seconds since 1970, undefined for what is no IMF-fixdate: such a condition does not count. */
-function parseDate(text: string): number | undefined {
-  const time = DATE.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(time) ? undefined : time / 1000;
+const TIME = String.raw`(?<hour>\d{2}):(?<minute>\d{2}):(?<second>\d{2})`;
+
+/** IMF-fixdate, and the two obsolete forms that a recipient must take (RFC 9110 5.6.7). */
+const FORMS = [
+  String.raw`[A-Z][a-z]{2}, (?<day>\d{2}) (?<month>[A-Z][a-z]{2}) (?<year>\d{4}) ${TIME} GMT`,
+  String.raw`[A-Z][a-z]+day, (?<day>\d{2})-(?<month>[A-Z][a-z]{2})-(?<year>\d{2}) ${TIME} GMT`,
+  String.raw`[A-Z][a-z]{2} (?<month>[A-Z][a-z]{2}) (?<day>[ \d]\d) ${TIME} (?<year>\d{4})`,
+].map((form) => new RegExp(`^${form}$`));
+
+/** Two digits that seem to be more than 50 years ahead are of the century before (RFC 9110 5.6.7). */
+function fullYear(digits: string): number {
+  if (digits.length === 4) return Number(digits);
+  const now = new Date().getUTCFullYear();
+  const year = now - (now % 100) + Number(digits);
+  return year > now + 50 ? year - 100 : year;
+}
+
+/** Seconds since 1970, undefined for what is no date of HTTP: such a condition does not count. */
+export function parseDate(text: string): number | undefined {
+  for (const form of FORMS) {
+    const parts = form.exec(text)?.groups;
+    if (parts === undefined) continue;
+    const { day, month, year, hour, minute, second } = parts as Record<string, string>;
+    const at = MONTHS.indexOf(month!);
+    const date = new Date(0);
+    date.setUTCFullYear(fullYear(year!), at, Number(day));
+    date.setUTCHours(Number(hour), Number(minute), Number(second));
+    /* a leap second is the next one; 31 February is none */
+    const exists = at >= 0 && Number(hour) < 24 && Number(minute) < 60 && Number(second) <= 60;
+    if (!exists || new Date(date.getTime() - 1000 * Number(second)).getUTCDate() !== Number(day))
+      return undefined;
+    return date.getTime() / 1000;
+  }
+  return undefined;
 }
 
 /** Whether a list of entity tags has one that matches; a strong match wants both strong (RFC 9110 8.8.3.2). */

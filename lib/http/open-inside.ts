@@ -39,14 +39,21 @@ export async function placeOf(handle: FileHandle, path: string, descriptors: str
   }
 }
 
-function isInside(root: string, place: string): boolean {
-  return place === root || place.startsWith(root.endsWith(sep) ? root : root + sep);
+/** Below the root, and below no name with a dot: a symlink would lead to what is not served by its own name. */
+function isServed(root: string, place: string): boolean {
+  if (place === root) return true;
+  const folder = root.endsWith(sep) ? root : root + sep;
+  if (!place.startsWith(folder)) return false;
+  return !place
+    .slice(folder.length)
+    .split(sep)
+    .some((name) => name.startsWith('.'));
 }
 
 /**
  * Opens what `segments` name below `root`, a real path. Undefined when there is
  * nothing, something that is neither file nor folder, or something that a
- * symlink leads to outside.
+ * symlink leads to outside, or to a name that begins with a dot.
  *
  * @throws what the system says when it has no descriptor or fails.
  */
@@ -66,7 +73,7 @@ export async function openInside(root: string, segments: readonly string[]): Pro
       placeOf(handle, path, '/proc/self/fd'),
     ]);
     const isFolder = stat.isDirectory();
-    if ((isFolder || stat.isFile()) && isInside(root, place))
+    if ((isFolder || stat.isFile()) && isServed(root, place))
       entry = { handle, isFolder, size: Number(stat.size), changed: stat.mtimeNs };
   } catch (error) {
     if (!isMissing(error)) throw error;

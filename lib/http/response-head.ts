@@ -10,12 +10,12 @@ export type HeaderSource =
 export interface ResponseHeadOptions {
   /** Whether the transport takes another request after this response. */
   keepAlive: boolean;
+  /** Milliseconds for which it waits for that, which is told with `keepAlive`. */
+  keepAliveTimeout?: number;
   /** Content-Length in bytes. */
   length?: number | undefined;
   /** Transfer-Encoding: chunked; excludes `length`. */
   chunked?: boolean;
-  /** The request was HTTP/1.0, where staying open has to be said. */
-  http10?: boolean;
   /** Reason phrase, by default the registered one. */
   reason?: string;
 }
@@ -95,9 +95,14 @@ function date(): string {
 function connectionLine(upgrade: boolean, options: ResponseHeadOptions): string {
   const tokens: string[] = [];
   if (upgrade) tokens.push('Upgrade');
-  if (!options.keepAlive) tokens.push('close');
-  else if (options.http10) tokens.push('keep-alive');
-  return tokens.length > 0 ? `Connection: ${tokens.join(', ')}\r\n` : '';
+  tokens.push(options.keepAlive ? 'keep-alive' : 'close');
+  const { keepAlive, keepAliveTimeout } = options;
+  /* whole seconds, rounded down, as Node's http tells: a client that trusts it is not late */
+  const keep =
+    keepAlive && keepAliveTimeout !== undefined
+      ? `Keep-Alive: timeout=${Math.floor(keepAliveTimeout / 1000)}\r\n`
+      : '';
+  return `Connection: ${tokens.join(', ')}\r\n${keep}`;
 }
 
 /**

@@ -1,7 +1,6 @@
 #include "exchange.h"
 
 #include <libwebsockets.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "patience.h"
 #include "refusal.h"
 #include "server.h"
+#include "switching.h"
 #include "tls.h"
 #include "wsi.h"
 
@@ -62,6 +62,7 @@ static void free_head(lwsn_exchange *x) {
   x->head = NULL;
   x->head_size = x->head_capacity = 0;
   x->head_resume = 0;
+  x->scan = (lwsn_http_scan){0};
 }
 
 static void handshake_timed_out(lwsn_timer *timer) {
@@ -155,7 +156,7 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
   }
   x->told = x->told_once = true;
   x->body_done = !body;
-  x->begun = false;
+  x->begun = x->until_end = false;
   x->keep_alive = (flags & LWSN_REQUEST_KEEP_ALIVE) != 0;
   t->server->stats.requests++;
 }
@@ -181,6 +182,7 @@ static void take_head(lwsn_exchange *x, size_t size) {
   lwsn_http_head head;
   const char *why = "";
   int status = lwsn_http_head_parse(x->head, size, &head, &why);
+  x->head_method = head.head_method;
   if (status == 0 && head.upgrade_websocket) status = lwsn_http_upgrade_check(&head, &why);
   if (status != 0) {
     lwsn_refuse(x, status, why);
@@ -245,6 +247,8 @@ static size_t input_head(lwsn_exchange *x, const uint8_t *data, size_t size) {
       answer_failed(x, why);
     else if (end > limit || x->head_size > limit)
       head_failed(x, "its head is larger than maxHeaderSize", 431, "the request head is larger than maxHeaderSize");
+    else if (!x->client && !lwsn_http_scan_more(&x->scan, x->head, x->head_size))
+      lwsn_refuse(x, 400, "what came is no HTTP/1.1 request");
     return take;
   }
   if (x->client)
@@ -331,33 +335,10 @@ void lwsn_exchange_closed(lwsn_exchange *x) {
   x->transport = NULL;
 }
 
-static int accept_key(const char key[24], char out[32]) {
-  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
-  unsigned char text[24 + sizeof guid - 1], hash[20];
-  memcpy(text, key, 24);
-  memcpy(text + 24, guid, sizeof guid - 1);
-  lws_SHA1(text, sizeof text, hash);
-  return lws_b64_encode_string((const char *)hash, sizeof hash, out, 32);
-}
-
-static bool send_101(lwsn_exchange *x, const char *headers, size_t size) {
-  char start[160], accept[32];
-  if (accept_key(x->key, accept) < 0) {
-    lwsn_transport_kill(x->transport);
-    return false;
-  }
-  int length = snprintf(start, sizeof start,
-                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Accept: %s\r\n",
-                        accept);
-  struct iovec parts[3] = {{start, (size_t)length}, {(void *)headers, size}, {(void *)"\r\n", 2}};
-  return lwsn_send(x->transport, parts, 3);
-}
-
 void lwsn_exchange_accept(lwsn_exchange *x, const char *headers, size_t size, unsigned flags) {
   lwsn_transport *t = x->transport;
   if (x->state != (x->client ? LWSN_EXCHANGE_ANSWERED : LWSN_EXCHANGE_UPGRADE) || t->ending) return;
-  if (!x->client && !send_101(x, headers, size)) return; /* RAW_CLOSE tells GONE */
+  if (!x->client && !lwsn_switch(t, x->key, headers, size)) return; /* RAW_CLOSE tells GONE */
   lwsn_transport_arm(t, 0, NULL);
   t->paused = false;
   t->accept_flags = flags;
@@ -403,7 +384,17 @@ void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
 
 void lwsn_exchange_late(lwsn_exchange *x) {
   tell_gone(x, LWSN_GONE_TIMEOUT);
-  lwsn_transport_kill(x->transport);
+  if (x->state == LWSN_EXCHANGE_BODY && !x->begun)
+    lwsn_refuse(x, 408, "the request body did not arrive in time");
+  else
+    lwsn_transport_kill(x->transport);
+}
+
+void lwsn_exchange_until_end(lwsn_exchange *x) { x->until_end = true; }
+
+bool lwsn_exchange_is_cut(const lwsn_exchange *x) {
+  const lwsn_transport *t = x->transport;
+  return x->until_end && (!t->ending || t->queue.first);
 }
 
 void lwsn_exchange_written(lwsn_exchange *x) {

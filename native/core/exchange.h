@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "http_body.h"
+#include "http_scan.h"
 #include "transport.h"
 
 typedef enum lwsn_exchange_state {
@@ -28,6 +29,7 @@ typedef struct lwsn_exchange {
   char *head; /* malloc'ed while a head arrives */
   uint32_t head_size, head_capacity;
   size_t head_resume;
+  lwsn_http_scan scan; /* of that head */
   lwsn_http_body body;
   char key[24]; /* Sec-WebSocket-Key of a held upgrade */
   bool client;
@@ -36,6 +38,8 @@ typedef struct lwsn_exchange {
   bool told_once;  /* the other side knows the transport: its end is told too */
   bool begun;      /* bytes of a response were sent */
   bool body_done, keep_alive;
+  bool head_method; /* of the present request */
+  bool until_end;   /* the body of its response ends with the connection (RFC 9112 6.3) */
   uint64_t written; /* loop time at which more of the response was sent and nothing waited before it */
   uint64_t left;    /* loop time at which the peer sent FIN, or the request was told */
 } lwsn_exchange;
@@ -81,8 +85,14 @@ bool lwsn_exchange_wants_input(const lwsn_exchange *x);
 /** Whether no input is wanted now. */
 bool lwsn_exchange_holds(const lwsn_exchange *x);
 
-/** The peer, which is there, was waited for too long: ends the exchange and the transport. */
+/** The peer, which is there, was waited for too long: 408 where that can still be said, then the end. */
 void lwsn_exchange_late(lwsn_exchange *x);
+
+/** The body of the present response ends with the connection. */
+void lwsn_exchange_until_end(lwsn_exchange *x);
+
+/** Whether an end that is no RST would make half a response look whole. */
+bool lwsn_exchange_is_cut(const lwsn_exchange *x);
 
 /** More of a response is about to be sent. */
 void lwsn_exchange_written(lwsn_exchange *x);

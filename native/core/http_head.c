@@ -2,68 +2,20 @@
 
 #include <string.h>
 
+#include "http_chars.h"
 #include "http_lists.h"
-
-/* ---- characters and lists ---- */
-
-/* tchar of RFC 9110 §5.6.2, one bit per ASCII character. */
-static const uint64_t TCHAR[2] = {0x03ff6cfa00000000u, 0x57ffffffc7fffffeu};
-
-static bool is_tchar(char c) {
-  uint8_t u = (uint8_t)c;
-  return u < 0x80 && (TCHAR[u / 64] >> u % 64 & 1);
-}
-
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+#include "http_target.h"
 
 bool lwsn_http_is_token(const char *p, size_t n) {
   for (size_t i = 0; i < n; i++)
-    if (!is_tchar(p[i])) return false;
+    if (!lwsn_is_tchar(p[i])) return false;
   return n > 0;
 }
 
 bool lwsn_http_is_value(const char *p, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    uint8_t u = (uint8_t)p[i];
-    if ((u < 0x20 && u != '\t') || u == 0x7f) return false;
-  }
+  for (size_t i = 0; i < n; i++)
+    if (!lwsn_is_text(p[i])) return false;
   return true;
-}
-
-static lwsn_slice trimmed(const char *p, const char *end) {
-  while (p < end && is_blank(*p)) p++;
-  while (p < end && is_blank(end[-1])) end--;
-  return (lwsn_slice){p, (size_t)(end - p)};
-}
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
-
-/* In any case of the ASCII letters, whatever the locale of the process. */
-static inline bool equals(lwsn_slice s, const char *text) {
-  if (strlen(text) != s.n) return false;
-  for (size_t i = 0; i < s.n; i++)
-    if (lower(s.p[i]) != lower(text[i])) return false;
-  return true;
-}
-
-/* Takes the next element off the list, trimmed and possibly empty; false when nothing is left. */
-static bool next_element(lwsn_slice *list, lwsn_slice *element) {
-  if (!list->p) return false;
-  const char *end = list->p + list->n, *comma = memchr(list->p, ',', list->n);
-  *element = trimmed(list->p, comma ? comma : end);
-  *list = comma ? (lwsn_slice){comma + 1, (size_t)(end - comma - 1)} : (lwsn_slice){NULL, 0};
-  return true;
-}
-
-bool lwsn_http_has_token(lwsn_slice list, const char *token) {
-  lwsn_slice element;
-  while (next_element(&list, &element))
-    if (equals(element, token)) return true;
-  return false;
 }
 
 /* ---- the end of the head ---- */
@@ -112,18 +64,12 @@ static bool take_line(const char **p, const char *end, lwsn_slice *line) {
   return !memchr(line->p, '\r', line->n);
 }
 
-static bool is_target(lwsn_slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] <= 0x20 || s.p[i] >= 0x7f) return false;
-  return s.n > 0;
-}
-
 /* "HTTP/" DIGIT "." DIGIT, case-sensitive (RFC 9112 §2.3) */
 static int parse_version(parse *s, lwsn_slice v) {
-  if (v.n != 8 || memcmp(v.p, "HTTP/", 5) != 0 || !is_digit(v.p[5]) || v.p[6] != '.' || !is_digit(v.p[7]))
+  if (v.n != 8 || memcmp(v.p, "HTTP/", 5) != 0 || !lwsn_is_digit(v.p[5]) || v.p[6] != '.' || !lwsn_is_digit(v.p[7]))
     return refuse(s, 400, "The request line does not end with an HTTP version.");
+  s->out->minor = v.p[7] == '0' ? 0 : 1;
   if (v.p[5] != '1' || v.p[7] > '1') return refuse(s, 505, "Only HTTP/1.1 and HTTP/1.0 are supported.");
-  s->out->minor = v.p[7] - '0';
   return 0;
 }
 
@@ -134,7 +80,9 @@ static int parse_request_line(parse *s, lwsn_slice line) {
   if (!second) return refuse(s, 400, "The request line is not \"method target version\".");
   lwsn_slice method = {line.p, (size_t)(first - line.p)}, target = {first + 1, (size_t)(second - first - 1)};
   if (!lwsn_http_is_token(method.p, method.n)) return refuse(s, 400, "The request method is not a token.");
-  if (!is_target(target)) return refuse(s, 400, "The request target is empty or has a byte that is not visible ASCII.");
+  for (size_t i = 0; i < target.n; i++)
+    if (!lwsn_is_target(target.p[i]))
+      return refuse(s, 400, "The request target has a byte that is not visible ASCII, or '#'.");
   s->connect = method.n == 7 && memcmp(method.p, "CONNECT", 7) == 0;
   s->out->method = method;
   s->out->target = target;
@@ -151,43 +99,44 @@ static void keep_first(lwsn_slice *field, unsigned *count, lwsn_slice value) {
 static void add_elements(int *total, int count) { *total = *total < 0 || count < 0 ? -1 : *total + count; }
 
 static int take_expect(parse *s, lwsn_slice value) {
-  if (!equals(value, "100-continue")) return refuse(s, 417, "The only expectation supported is 100-continue.");
+  if (!lwsn_http_equals(value, "100-continue"))
+    return refuse(s, 417, "The only expectation supported is 100-continue.");
   s->out->expect_continue = s->out->minor == 1; /* to be ignored in 1.0 (RFC 9110 §10.1.1) */
   return 0;
 }
 
 static void take_connection(parse *s, lwsn_slice value) {
-  s->close |= lwsn_http_has_token(value, "close");
-  s->stay |= lwsn_http_has_token(value, "keep-alive");
-  s->out->connection_upgrade |= lwsn_http_has_token(value, "upgrade");
+  s->close |= lwsn_http_has(value, "close");
+  s->stay |= lwsn_http_has(value, "keep-alive");
+  s->out->connection_upgrade |= lwsn_http_has(value, "upgrade");
 }
 
 /* Keeps the fields that somebody asks for; what has to be judged together is judged at the end. */
 static int take_field(parse *s, lwsn_slice name, lwsn_slice value) {
   lwsn_http_head *out = s->out;
   out->header_count++;
-  if (equals(name, "host"))
+  if (lwsn_http_equals(name, "host"))
     keep_first(&out->host, &s->host_count, value);
-  else if (equals(name, "origin"))
+  else if (lwsn_http_equals(name, "origin"))
     keep_first(&out->origin, &s->origin_count, value);
-  else if (equals(name, "connection"))
+  else if (lwsn_http_equals(name, "connection"))
     take_connection(s, value);
-  else if (equals(name, "upgrade"))
-    out->upgrade_websocket |= lwsn_http_has_token(value, "websocket");
-  else if (equals(name, "content-length"))
+  else if (lwsn_http_equals(name, "upgrade"))
+    out->upgrade_websocket |= lwsn_http_has(value, "websocket");
+  else if (lwsn_http_equals(name, "content-length"))
     keep_first(&s->length, &s->length_count, value);
-  else if (equals(name, "transfer-encoding"))
+  else if (lwsn_http_equals(name, "transfer-encoding"))
     keep_first(&s->coding, &s->coding_count, value);
-  else if (equals(name, "expect"))
+  else if (lwsn_http_equals(name, "expect"))
     return take_expect(s, value);
-  else if (equals(name, "sec-websocket-key"))
+  else if (lwsn_http_equals(name, "sec-websocket-key"))
     keep_first(&out->ws_key, &out->ws_key_count, value);
-  else if (equals(name, "sec-websocket-version"))
+  else if (lwsn_http_equals(name, "sec-websocket-version"))
     keep_first(&out->ws_version, &out->ws_version_count, value);
-  else if (equals(name, "sec-websocket-protocol")) {
+  else if (lwsn_http_equals(name, "sec-websocket-protocol")) {
     keep_first(&out->ws_protocol, &out->ws_protocol_count, value);
     add_elements(&out->protocols, lwsn_http_count_tokens(value));
-  } else if (equals(name, "sec-websocket-extensions")) {
+  } else if (lwsn_http_equals(name, "sec-websocket-extensions")) {
     keep_first(&out->ws_extensions, &out->ws_extensions_count, value);
     add_elements(&out->extensions, lwsn_http_count_extensions(value));
   }
@@ -195,35 +144,27 @@ static int take_field(parse *s, lwsn_slice name, lwsn_slice value) {
 }
 
 static int parse_field(parse *s, lwsn_slice line) {
-  if (is_blank(line.p[0])) return refuse(s, 400, "A header line is folded or begins with white space.");
+  if (lwsn_is_blank(line.p[0])) return refuse(s, 400, "A header line is folded or begins with white space.");
   const char *end = line.p + line.n, *colon = memchr(line.p, ':', line.n);
   if (!colon) return refuse(s, 400, "A header line has no colon.");
-  if (colon > line.p && is_blank(colon[-1])) return refuse(s, 400, "White space stands before a header's colon.");
-  lwsn_slice name = {line.p, (size_t)(colon - line.p)}, value = trimmed(colon + 1, end);
+  if (colon > line.p && lwsn_is_blank(colon[-1])) return refuse(s, 400, "White space stands before a header's colon.");
+  lwsn_slice name = {line.p, (size_t)(colon - line.p)}, value = lwsn_http_trim(colon + 1, end);
   if (!lwsn_http_is_token(name.p, name.n)) return refuse(s, 400, "A header name is not a token.");
   if (!lwsn_http_is_value(value.p, value.n)) return refuse(s, 400, "A header value has a control character.");
   return take_field(s, name, value);
 }
 
-/* uri-host [":" port] (RFC 9110 §7.2, RFC 3986 §3.2.2), by its characters; empty is allowed. */
-static bool is_host(lwsn_slice host) {
-  const char *p = host.p, *end = host.p + host.n;
-  if (p < end && *p == '[') {
-    for (p++; p < end && (is_alnum(*p) || *p == ':' || *p == '.'); p++) continue;
-    if (p == end || *p++ != ']') return false;
-  } else {
-    while (p < end && (is_alnum(*p) || (*p && strchr("-._~%!$&'()*+,;=", *p)))) p++;
-  }
-  if (p == end) return true;
-  if (*p++ != ':') return false;
-  while (p < end && is_digit(*p)) p++;
-  return p == end;
-}
-
+/* The target first: where it names a host, the field Host is checked, and then not believed (RFC 9112 §3.2.2). */
 static int judge_host(parse *s) {
+  lwsn_http_head *out = s->out;
+  lwsn_slice authority = {NULL, 0};
+  if (!s->connect && !lwsn_http_target_parse(out->method, out->target, &authority))
+    return refuse(s, 400, "The request target is not a path, an http URI, or * for OPTIONS.");
   if (s->host_count > 1) return refuse(s, 400, "Host is given more than once.");
-  if (s->host_count == 0) return s->out->minor == 0 ? 0 : refuse(s, 400, "Host is missing.");
-  return is_host(s->out->host) ? 0 : refuse(s, 400, "Host is not \"host\" or \"host:port\".");
+  if (s->host_count == 0 && out->minor == 1) return refuse(s, 400, "Host is missing.");
+  if (out->host.n > 0 && !lwsn_http_is_host(out->host)) return refuse(s, 400, "Host is not \"host\" or \"host:port\".");
+  if (authority.p) out->host = authority;
+  return 0;
 }
 
 static int judge_length(parse *s) {
@@ -231,7 +172,7 @@ static int judge_length(parse *s) {
   if (s->length_count > 1) return refuse(s, 400, "Content-Length is given more than once.");
   int64_t length = 0;
   for (size_t i = 0; i < s->length.n; i++) {
-    if (!is_digit(s->length.p[i])) return refuse(s, 400, "Content-Length is not a number.");
+    if (!lwsn_is_digit(s->length.p[i])) return refuse(s, 400, "Content-Length is not a number.");
     if (__builtin_mul_overflow(length, 10, &length) || __builtin_add_overflow(length, s->length.p[i] - '0', &length))
       return refuse(s, 400, "Content-Length is too large.");
   }
@@ -250,9 +191,9 @@ static int judge_coding(parse *s) {
   lwsn_slice list = s->coding, element;
   unsigned count = 0, chunked = 0;
   bool last = false;
-  while (next_element(&list, &element)) {
+  while (lwsn_http_next(&list, &element)) {
     count++;
-    last = equals(element, "chunked");
+    last = lwsn_http_equals(element, "chunked");
     chunked += last;
   }
   if (chunked > 0 && (chunked > 1 || !last)) return refuse(s, 400, "Chunked is not the last transfer coding.");
@@ -270,23 +211,36 @@ static int judge(parse *s) {
   return status;
 }
 
+static int parse_fields(parse *s, const char *p, const char *end) {
+  lwsn_slice line;
+  int later = 0;
+  const char *later_why = NULL;
+  for (;;) {
+    if (!take_line(&p, end, &line)) return refuse(s, 400, "A header line has a bare CR or LF, or is the last one.");
+    if (line.n == 0) break;
+    int status = parse_field(s, line);
+    if (status == 400) return status;
+    if (status) later = status, later_why = s->why;
+  }
+  if (p != end) return refuse(s, 400, "Bytes follow the end of the head.");
+  return later ? refuse(s, later, later_why) : 0;
+}
+
+/* Being malformed comes first, then another version, which may have other rules, then what the fields say together. */
 static int parse_lines(parse *s, const char *p, const char *end) {
   lwsn_slice line;
   while (end - p >= 2 && p[0] == '\r' && p[1] == '\n') p += 2;
   if (!take_line(&p, end, &line)) return refuse(s, 400, "The request line has a bare CR or LF.");
-  int status = parse_request_line(s, line), later = 0;
-  const char *later_why = NULL;
+  int version = parse_request_line(s, line);
+  if (version == 400) return version;
+  const char *version_why = s->why;
+  int fields = parse_fields(s, p, end);
+  if (fields == 400) return fields;
+  if (version) return refuse(s, version, version_why);
+  const char *fields_why = s->why;
+  int status = judge(s);
   if (status) return status;
-  for (;;) {
-    if (!take_line(&p, end, &line)) return refuse(s, 400, "A header line has a bare CR or LF, or is the last one.");
-    if (line.n == 0) break;
-    status = parse_field(s, line);
-    if (status == 400) return status;
-    if (status) later = status, later_why = s->why; /* being malformed comes first */
-  }
-  if (p != end) return refuse(s, 400, "Bytes follow the end of the head.");
-  status = judge(s);
-  if (status || later) return status ? status : refuse(s, later, later_why);
+  if (fields) return refuse(s, fields, fields_why);
   return s->connect ? refuse(s, 501, "CONNECT is not supported: this is no proxy.") : 0;
 }
 
@@ -304,7 +258,7 @@ int lwsn_http_head_parse(const char *p, size_t n, lwsn_http_head *out, const cha
 static bool is_key(lwsn_slice key) {
   if (key.n != 24 || key.p[22] != '=' || key.p[23] != '=') return false;
   for (size_t i = 0; i < 22; i++)
-    if (!is_alnum(key.p[i]) && key.p[i] != '+' && key.p[i] != '/') return false;
+    if (!lwsn_is_alnum(key.p[i]) && key.p[i] != '+' && key.p[i] != '/') return false;
   return true;
 }
 
@@ -320,7 +274,7 @@ int lwsn_http_upgrade_check(const lwsn_http_head *h, const char **why) {
   if (!h->connection_upgrade) return answer(why, 400, "Connection does not ask for \"upgrade\".");
   if (h->chunked || h->content_length > 0) return answer(why, 400, "A WebSocket handshake has no body.");
   if (h->ws_version_count > 1) return answer(why, 400, "Sec-WebSocket-Version is given more than once.");
-  if (!equals(h->ws_version, "13")) return answer(why, 426, "Sec-WebSocket-Version is not 13.");
+  if (!lwsn_http_equals(h->ws_version, "13")) return answer(why, 426, "Sec-WebSocket-Version is not 13.");
   if (h->ws_key_count == 0) return answer(why, 400, "Sec-WebSocket-Key is missing.");
   if (h->ws_key_count > 1) return answer(why, 400, "Sec-WebSocket-Key is given more than once.");
   if (!is_key(h->ws_key)) return answer(why, 400, "Sec-WebSocket-Key is not the base64 of 16 bytes.");

@@ -18,7 +18,8 @@ typedef struct lwsn_slice {
 
 /*
  * Header fields are the first one of their name, trimmed, and count how many there were. All values hold
- * only TAB, SP, visible ASCII and bytes from 0x80; `target` only visible ASCII (its form is not judged).
+ * only TAB, SP, visible ASCII and bytes from 0x80; `target` has one of the forms of http_target.h. `host` is that of
+ * the target where it names one (RFC 9112 §3.2.2), else the field.
  */
 typedef struct lwsn_http_head {
   lwsn_slice method, target;
@@ -48,7 +49,8 @@ size_t lwsn_http_head_end(const char *p, size_t n, size_t *resume);
  * Parses a whole head, exactly the bytes that lwsn_http_head_end() measured. Returns 0, or the status to
  * answer with before closing, and then *why is one static sentence and *out is unspecified:
  *   400 malformed: any byte that RFC 9112 does not allow, a folded line, a bare CR or LF, white space before ':',
- *       no or several Host in HTTP/1.1 (several also in 1.0), a Host that is not host[:port], Content-Length that
+ *       a target of a form that the method does not have, no or several Host in HTTP/1.1 (several also in 1.0), a Host
+ *       that is neither empty nor host[:port], Content-Length that
  *       is no number or given twice (equal ones too; RFC 9110 §8.6 allows either), Transfer-Encoding with
  *       Content-Length, in HTTP/1.0, twice, or with chunked not at its end, several Origin
  *   417 Expect other than 100-continue
@@ -68,9 +70,6 @@ int lwsn_http_head_parse(const char *p, size_t n, lwsn_http_head *out, const cha
  *       not a list of its grammar (§4.1, §9.1)
  */
 int lwsn_http_upgrade_check(const lwsn_http_head *h, const char **why);
-
-/* Whether a comma-separated list (RFC 9110 §5.6.1) has `token` as an element, in any case. Knows no quoting. */
-bool lwsn_http_has_token(lwsn_slice list, const char *token);
 
 /* Whether p[0..n) is a token (RFC 9110 §5.6.2): at least one byte, all of them tchar. */
 bool lwsn_http_is_token(const char *p, size_t n);

@@ -1,7 +1,49 @@
 #include "http_lists.h"
 
+#include <string.h>
+
+#include "http_chars.h"
+
+lwsn_slice lwsn_http_trim(const char *p, const char *end) {
+  while (p < end && lwsn_is_blank(*p)) p++;
+  while (p < end && lwsn_is_blank(end[-1])) end--;
+  return (lwsn_slice){p, (size_t)(end - p)};
+}
+
+bool lwsn_http_equals(lwsn_slice s, const char *text) {
+  if (strlen(text) != s.n) return false;
+  for (size_t i = 0; i < s.n; i++)
+    if (lwsn_lower(s.p[i]) != lwsn_lower(text[i])) return false;
+  return true;
+}
+
+/* The comma that ends the element at p, or `end`. */
+static const char *element_end(const char *p, const char *end) {
+  for (bool quoted = false; p < end; p++) {
+    if (*p == '"') quoted = !quoted;
+    if (quoted && *p == '\\' && p + 1 < end) p++;
+    if (!quoted && *p == ',') return p;
+  }
+  return end;
+}
+
+bool lwsn_http_next(lwsn_slice *list, lwsn_slice *element) {
+  if (!list->p) return false;
+  const char *end = list->p + list->n, *mark = element_end(list->p, end);
+  *element = lwsn_http_trim(list->p, mark);
+  *list = mark < end ? (lwsn_slice){mark + 1, (size_t)(end - mark - 1)} : (lwsn_slice){NULL, 0};
+  return true;
+}
+
+bool lwsn_http_has(lwsn_slice list, const char *token) {
+  lwsn_slice element;
+  while (lwsn_http_next(&list, &element))
+    if (lwsn_http_equals(element, token)) return true;
+  return false;
+}
+
 static void skip_blanks(lwsn_slice *s) {
-  while (s->n > 0 && (*s->p == ' ' || *s->p == '\t')) s->p++, s->n--;
+  while (s->n > 0 && lwsn_is_blank(*s->p)) s->p++, s->n--;
 }
 
 static bool take(lwsn_slice *s, char mark) {
@@ -14,7 +56,7 @@ static bool take(lwsn_slice *s, char mark) {
 static bool take_token(lwsn_slice *s) {
   skip_blanks(s);
   size_t length = 0;
-  while (length < s->n && lwsn_http_is_token(s->p + length, 1)) length++;
+  while (length < s->n && lwsn_is_tchar(s->p[length])) length++;
   s->p += length, s->n -= length;
   return length > 0;
 }
@@ -27,7 +69,7 @@ static bool take_quoted(lwsn_slice *s) {
       return length > 0;
     }
     if (*s->p == '\\') s->p++, s->n--;
-    if (s->n == 0 || !lwsn_http_is_token(s->p, 1)) return false;
+    if (s->n == 0 || !lwsn_is_tchar(*s->p)) return false;
     s->p++, s->n--;
   }
   return false;

@@ -231,8 +231,8 @@ static void apply(gather *g, out_record *r) {
     case LWSN_OUT_SHORT: add_short(g, r); return;
     case LWSN_OUT_PING: add_ping(g, r); return;
     case LWSN_OUT_RAW:
-      if (!t->exchange) return;
-      lwsn_exchange_written(t->exchange);
+      if (!t->exchange || !t->exchange->told) return; /* a refusal may have come first */
+      if (detail != 1) lwsn_exchange_written(t->exchange);
       gather_add(g, r->payload, r->length, NULL);
       return;
   }
@@ -254,6 +254,9 @@ static void apply(gather *g, out_record *r) {
       break;
     case LWSN_OUT_ACCEPT:
       if (t->exchange) lwsn_exchange_accept(t->exchange, (const char *)r->payload, r->length, detail);
+      break;
+    case LWSN_OUT_UNTIL_END:
+      if (t->exchange) lwsn_exchange_until_end(t->exchange);
       break;
     case LWSN_OUT_RESPONSE_END:
       if (t->exchange) lwsn_exchange_finish(t->exchange, detail == 1);
@@ -381,7 +384,7 @@ double lwsn_outbound_send(lwsn_context *c, lwsn_handle handle, unsigned detail, 
   lwsn_transport *t = lwsn_registry_get(&c->registry, handle);
   if (!t || t->doomed) return -1;
   if (detail == LWSN_OPCODE_RAW) {
-    if (!t->exchange) return -1;
+    if (!t->exchange || !t->exchange->told) return -1;
     lwsn_exchange_written(t->exchange);
     struct iovec part = {(void *)data, size};
     lwsn_send(t, &part, 1);

@@ -14,7 +14,7 @@ struct lwsn_transport;
 /** What a record asks for. The numbers are part of the surface to lib/native.ts. */
 typedef enum lwsn_out_kind {
   LWSN_OUT_DATA = 1,  /* a message; detail: opcode, perhaps with LWSN_OUT_PLAIN */
-  LWSN_OUT_RAW = 2,   /* bytes of an HTTP response */
+  LWSN_OUT_RAW = 2,   /* bytes of an HTTP message; detail 1: of an interim response */
   LWSN_OUT_PING = 3,  /* payload: application data, at most 125 bytes */
   LWSN_OUT_CLOSE = 4, /* payload: code (2 bytes, network order) and reason, or nothing */
   LWSN_OUT_TERMINATE = 5,
@@ -24,6 +24,7 @@ typedef enum lwsn_out_kind {
   LWSN_OUT_ACCEPT = 9,        /* payload: further header lines of the 101; detail: lwsn_connection_flag. A client
                                 accepts the 101 it was told, without payload */
   LWSN_OUT_RESPONSE_END = 10, /* detail 1: keep the transport for another request */
+  LWSN_OUT_UNTIL_END = 12,    /* the body of the response ends with the connection */
   LWSN_OUT_SHORT = 11 /* messages of at most LWSN_SHORT_MAX bytes behind each other, each with the header a server
                          gives it */
 } lwsn_out_kind;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http_date.h"
 #include "send.h"
 #include "server.h"
 #include "transport.h"
@@ -31,12 +32,23 @@ static const char *extra_header(int status) {
   }
 }
 
+/* HEAD has no content (RFC 9110 9.3.2), also where its head did not arrive whole. */
+static bool asks_for_head(const lwsn_exchange *x) {
+  static const char method[] = "HEAD ";
+  if (x->head_method) return true;
+  uint32_t at = 0;
+  while (at + 1 < x->head_size && x->head[at] == '\r' && x->head[at + 1] == '\n') at += 2;
+  return x->head_size - at >= sizeof method - 1 && memcmp(x->head + at, method, sizeof method - 1) == 0;
+}
+
 void lwsn_refuse(lwsn_exchange *x, int status, const char *why) {
-  char response[512];
+  char response[512], date[LWSN_HTTP_DATE_SIZE];
+  lwsn_http_date(time(NULL), date);
   int size = snprintf(response, sizeof response,
-                      "HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                      "Content-Length: %zu\r\n\r\n%s\n",
-                      status, status_text(status), extra_header(status), strlen(why) + 1, why);
+                      "HTTP/1.1 %d %s\r\n%sDate: %s\r\nConnection: close\r\n"
+                      "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n",
+                      status, status_text(status), extra_header(status), date, strlen(why) + 1);
+  if (!asks_for_head(x)) size += snprintf(response + size, sizeof response - (size_t)size, "%s\n", why);
   struct iovec part = {response, (size_t)size};
   x->transport->server->stats.refused++;
   if (lwsn_send(x->transport, &part, 1)) lwsn_transport_end(x->transport);

@@ -130,6 +130,7 @@ void lwsn_transport_free(lwsn_transport *t) {
 void lwsn_transport_kill(lwsn_transport *t) {
   if (t->doomed) return;
   t->doomed = true;
+  if (t->exchange && lwsn_exchange_is_cut(t->exchange)) lwsn_wsi_reset(t->wsi);
   lwsn_timer_cancel(&t->context->wheel, &t->timer);
   lwsn_list_append(&t->context->doomed, &t->in_doomed);
 }

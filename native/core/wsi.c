@@ -41,6 +41,11 @@ ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count) {
 
 void lwsn_wsi_shutdown(struct lws *wsi) { shutdown(wsi->desc.sockfd, SHUT_WR); }
 
+void lwsn_wsi_reset(struct lws *wsi) {
+  struct linger linger = {.l_onoff = 1};
+  setsockopt(wsi->desc.sockfd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 #ifndef TCP_KEEPIDLE
 #define TCP_KEEPIDLE TCP_KEEPALIVE /* macOS */
 #endif

@@ -32,6 +32,9 @@ ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count);
 /** Ends our direction (FIN), after everything written before. */
 void lwsn_wsi_shutdown(struct lws *wsi);
 
+/** What waits in the socket is dropped, and its end will be an RST. */
+void lwsn_wsi_reset(struct lws *wsi);
+
 /**
  * Lets TCP ask a silent peer whether it is there: one that is not fails the socket after about `ms`. Does nothing to
  * other sockets.

@@ -86,8 +86,8 @@ const wrongTypes: [name: string, value: unknown, message: string][] = [
   ],
   [
     'origins',
-    ['ok', 7],
-    'Expected a non-empty string without NUL for the option "origins[1]" but got the number 7',
+    ['https://ok.example', 7],
+    "Expected an origin like 'https://a.example' or 'null' (none at all lets every origin connect) for the option \"origins[1]\" but got the number 7",
   ],
   [
     'onBackpressure',

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { LwsError, type ServerOptions, type UpgradeAnswer, type UpgradeRequest } from '../../lib/index.js';
+import {
+  createServer,
+  LwsError,
+  type ServerOptions,
+  type UpgradeAnswer,
+  type UpgradeRequest,
+} from '../../lib/index.js';
 import { queue } from '../helpers/queue.js';
 import { handshakeText, type RequestFields } from '../helpers/raw-client.js';
 import { recorder, startServer, turnUntil } from '../helpers/server.js';
@@ -301,6 +307,29 @@ describe('an answer that cannot be given is a 500, and the error is told:', () =
 });
 
 describe('origins', () => {
+  it.each([
+    ['https://a.example/', 'https://a.example'],
+    ['HTTPS://A.example', 'https://a.example'],
+    ['https://a.example:443', 'https://a.example'],
+    ['http://a.example:8080', 'http://a.example:8080'],
+    ['http://[::1]:80', 'http://[::1]'],
+    ['https://bücher.example', 'https://xn--bcher-kva.example'],
+    ['chrome-extension://abcdef', 'chrome-extension://abcdef'],
+    ['null', 'null'],
+  ])('%s lets %s in', async (option, origin) => {
+    const allowed = await answer({ origins: [option] }, { headers: { Origin: origin } });
+    expect(allowed.response.status).toBe(101);
+    const other = await answer({ origins: [option] }, { headers: { Origin: 'https://b.example' } });
+    expect(other.response.status).toBe(403);
+  });
+
+  it.each(['*', 'a.example', 'https://a.example/page', 'https://*.a.example/x', 'https://a?b', ''])(
+    'does not take %j for one',
+    (origin) => {
+      expect(() => createServer({ origins: [origin] })).toThrow(/Expected an origin like 'https:/);
+    },
+  );
+
   const origins = ['https://a.example', 'http://localhost:3000'];
   it.each([
     ['https://a.example', 101],

@@ -1,5 +1,7 @@
 /* Request heads: found in pieces as at once, and whatever is accepted keeps the promises of http_head.h. */
 #include "http_head.h"
+#include "http_scan.h"
+#include "http_target.h"
 
 #include "target.h"
 
@@ -12,6 +14,18 @@ static size_t end_in_pieces(const char *p, size_t n, size_t step) {
     if (end > 0) return end;
   }
   return 0;
+}
+
+/* Judged alike in pieces and at once: true while it may be a request. */
+static bool scan_in_pieces(const char *p, size_t n, size_t step) {
+  lwsn_http_scan pieces = {0}, whole = {0};
+  bool good = true;
+  for (size_t have = 0; have < n && good;) {
+    have = n - have < step ? n : have + step;
+    good = lwsn_http_scan_more(&pieces, p, have);
+  }
+  EXPECT(lwsn_http_scan_more(&whole, p, n) == good);
+  return good;
 }
 
 static void check_slice(lwsn_slice s, const char *head, size_t size) {
@@ -47,6 +61,8 @@ static void check_head(const lwsn_http_head *h, const char *p, size_t n) {
   EXPECT(h->head_method == (h->method.n == 4 && memcmp(h->method.p, "HEAD", 4) == 0));
   EXPECT(h->get_method == (h->method.n == 3 && memcmp(h->method.p, "GET", 3) == 0));
   EXPECT(h->host.p || h->minor == 0);
+  EXPECT(h->host.n == 0 || lwsn_http_is_host(h->host));
+  EXPECT(h->method.n != 7 || memcmp(h->method.p, "CONNECT", 7) != 0);
   EXPECT(h->content_length >= -1);
   EXPECT(!h->chunked || (h->content_length == -1 && h->minor == 1));
   EXPECT(h->ws_key_count + h->ws_version_count + h->ws_protocol_count + h->ws_extensions_count <= h->header_count);
@@ -60,6 +76,7 @@ void fuzz_http_head(const uint8_t *data, size_t size) {
   size_t end = lwsn_http_head_end(p, in.size, &resume);
   EXPECT(end <= in.size);
   EXPECT(end_in_pieces(p, in.size, step) == end);
+  bool possible = scan_in_pieces(p, end > 0 ? end : in.size, step);
   free(p);
   if (end == 0) return;
   char *head = (char *)fuzz_copy(in.data, end);
@@ -68,6 +85,7 @@ void fuzz_http_head(const uint8_t *data, size_t size) {
   int status = lwsn_http_head_parse(head, end, &parsed, &why);
   EXPECT(status == 0 || status == 400 || status == 417 || status == 501 || status == 505);
   EXPECT(status == 0 || (why && strlen(why) > 10));
+  EXPECT(possible || status == 400);
   if (status == 0) check_head(&parsed, head, end);
   free(head);
 }

@@ -46,8 +46,8 @@ export interface RawClient {
   write(data: string | Uint8Array): void;
   send(fields: FrameFields): void;
   text(payload: string): void;
-  /** Reads one HTTP response. */
-  response(): Promise<RawResponse>;
+  /** Reads one HTTP response; that of a HEAD request has no body, whatever its length. */
+  response(head?: boolean): Promise<RawResponse>;
   /** Sends a handshake and expects 101. */
   handshake(fields?: RequestFields): Promise<RawResponse>;
   /** The next frame; rejects when the input ends before. */
@@ -141,14 +141,14 @@ export function rawClient(socket: Socket): RawClient {
     if (!(await has(count))) throw new Error(`The input ended with ${size} bytes where ${what} was expected`);
   }
 
-  async function response(): Promise<RawResponse> {
+  async function response(isHead = false): Promise<RawResponse> {
     let end = -1;
     for (let seen = 0; end < 0; seen = size) {
       await need(seen + 1, 'an HTTP response');
       end = all().indexOf('\r\n\r\n');
     }
     const head = parseHead(take(end + 4).toString('latin1', 0, end));
-    const length = Number(head.header('content-length') ?? 0);
+    const length = isHead ? 0 : Number(head.header('content-length') ?? 0);
     await need(length, 'the body of a response');
     return { ...head, body: take(length).toString() };
   }

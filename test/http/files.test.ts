@@ -175,6 +175,8 @@ describe('A condition', () => {
   const modified = 'Mon, 06 May 2024 07:08:09 GMT';
   const before = 'Mon, 06 May 2024 07:08:08 GMT';
   const after = 'Mon, 06 May 2024 07:08:10 GMT';
+  const rfc850 = (date: string) => date.replace(/^Mon, 06 May 20/, 'Monday, 06-May-');
+  const asctime = (date: string) => date.replace(/^Mon, 06 May 2024 (.*) GMT$/, 'Mon May  6 $1 2024');
 
   beforeEach(async () => {
     etag = (await ask1('/a.txt', {}, 'HEAD')).headers.etag!;
@@ -194,6 +196,23 @@ describe('A condition', () => {
     ['If-Modified-Since its change', () => ({ 'if-modified-since': modified }), 304],
     ['If-Modified-Since later', () => ({ 'if-modified-since': after }), 304],
     ['If-Modified-Since earlier', () => ({ 'if-modified-since': before }), 200],
+    [
+      'If-Modified-Since its change, as RFC 850 wrote it',
+      () => ({ 'if-modified-since': rfc850(modified) }),
+      304,
+    ],
+    ['If-Modified-Since earlier, as RFC 850 wrote it', () => ({ 'if-modified-since': rfc850(before) }), 200],
+    [
+      'If-Modified-Since its change, as asctime writes it',
+      () => ({ 'if-modified-since': asctime(modified) }),
+      304,
+    ],
+    [
+      'If-Modified-Since earlier, as asctime writes it',
+      () => ({ 'if-modified-since': asctime(before) }),
+      200,
+    ],
+    ['If-Modified-Since 31 February', () => ({ 'if-modified-since': 'Sat, 31 Feb 2099 00:00:00 GMT' }), 200],
     ['If-Modified-Since no date', () => ({ 'if-modified-since': '2100' }), 200],
     ['If-Match with its tag', () => ({ 'if-match': etag }), 200],
     ['If-Match with its tag, weak', () => ({ 'if-match': `W/${etag}` }), 412],
@@ -302,6 +321,14 @@ describe('Nothing outside the folder', () => {
     symlinkSync('../secret.txt', join(root, 'relative-link.txt'));
     symlinkSync('/proc/self/environ', join(root, 'environ'));
     for (const path of ['/file-link.txt', '/folder-link/secret.txt', '/relative-link.txt', '/environ'])
+      expect((await ask1(path)).status).toBe(404);
+  });
+
+  test('with a dot is served through a symlink of another name', async () => {
+    symlinkSync('.env', join(root, 'env.txt'));
+    symlinkSync('.git', join(root, 'git'));
+    symlinkSync(join(root, '.git', 'config'), join(root, 'config.txt'));
+    for (const path of ['/env.txt', '/git/config', '/git/', '/config.txt'])
       expect((await ask1(path)).status).toBe(404);
   });
 

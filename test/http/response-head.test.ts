@@ -7,14 +7,24 @@ describe('The head of a response', () => {
   test('has a status line, the fields as given, a Date and an empty line', () => {
     const head = responseHead(200, [['X-Name', 'caf\u00e9']], { keepAlive: true, length: 3 });
     expect(head.replace(date, '<date>')).toBe(
-      'HTTP/1.1 200 OK\r\nX-Name: caf\u00e9\r\n<date>Content-Length: 3\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nX-Name: caf\u00e9\r\n<date>Content-Length: 3\r\nConnection: keep-alive\r\n\r\n',
     );
   });
 
   test.each([
     ['says close', { keepAlive: false }, 'Connection: close\r\n'],
-    ['says keep-alive to HTTP/1.0', { keepAlive: true, http10: true }, 'Connection: keep-alive\r\n'],
-    ['says chunked', { keepAlive: true, chunked: true }, 'Transfer-Encoding: chunked\r\n'],
+    ['says keep-alive', { keepAlive: true }, 'Connection: keep-alive\r\n'],
+    [
+      'says for how long, in whole seconds',
+      { keepAlive: true, keepAliveTimeout: 5_999 },
+      'Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n',
+    ],
+    ['says no time when it closes', { keepAlive: false, keepAliveTimeout: 5_000 }, 'Connection: close\r\n'],
+    [
+      'says chunked',
+      { keepAlive: false, chunked: true },
+      'Transfer-Encoding: chunked\r\nConnection: close\r\n',
+    ],
   ])('%s', (_, options, line) => {
     expect(responseHead(200, [], options).replace(date, '')).toBe(`HTTP/1.1 200 OK\r\n${line}\r\n`);
   });
@@ -22,7 +32,7 @@ describe('The head of a response', () => {
   test.each(['Connection', 'content-length', 'Keep-Alive', 'TRANSFER-ENCODING', 'Upgrade'])(
     'drops a given %s, which only the sender knows',
     (name) => {
-      expect(responseHead(200, [[name, 'x']], { keepAlive: true })).not.toMatch(new RegExp(name, 'i'));
+      expect(responseHead(200, [[name, 'given']], { keepAlive: true })).not.toContain('given');
     },
   );
 

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { createServer as createHttp } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { ask, keepAliveAgent, startHttp, unchunk } from '../helpers/http.js';
 import { turnUntil } from '../helpers/server.js';
 
@@ -11,6 +14,21 @@ async function rawAnswer(server: Awaited<ReturnType<typeof startHttp>>, request 
   const bytes = await client.bytesToEnd();
   const end = bytes.indexOf('\r\n\r\n') + 4;
   return { head: bytes.toString('latin1', 0, end), body: bytes.subarray(end) };
+}
+
+/** The URL of a server of Node that answers with a compressed body. */
+async function compressedSource(coding: string, bytes: Buffer): Promise<string> {
+  const source = createHttp((_, response) => {
+    response.writeHead(200, {
+      'Content-Type': 'text/plain',
+      'Content-Encoding': coding,
+      'Content-Length': bytes.length,
+    });
+    response.end(bytes);
+  });
+  await new Promise<void>((resolve) => void source.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void source.close());
+  return `http://127.0.0.1:${(source.address() as AddressInfo).port}/`;
 }
 
 /** A body that gives one text after the other, each in a later turn. */
@@ -131,7 +149,7 @@ describe('A response', () => {
     client.write(get);
     const bytes = (await client.bytesToEnd()).toString();
     expect(bytes).toMatch(
-      /^HTTP\/1\.1 200 OK\r\n(?:[^\r]+\r\n)*Content-Length: 1000\r\n\r\nHTTP\/1\.1 200 OK\r\n/,
+      /^HTTP\/1\.1 200 OK\r\n(?:[^\r]+\r\n)*Content-Length: 1000\r\n(?:[^\r]+\r\n)*\r\nHTTP\/1\.1 200 OK\r\n/,
     );
     expect(bytes.endsWith('\r\n\r\nnext')).toBe(true);
     expect(cancelled).toBe(1);
@@ -321,4 +339,93 @@ describe('A handler that fails', () => {
     expect(bytes.slice(bytes.indexOf('\r\n\r\n') + 4)).toBe('12345');
     expect(errors.map((error) => error.message)).toEqual([expect.stringContaining(what)]);
   });
+});
+
+describe('A response that fetch decoded', () => {
+  const text = 'the same again and again; '.repeat(10_000);
+
+  test.each([
+    ['gzip', gzipSync(text)],
+    ['deflate', deflateSync(text)],
+    ['br', brotliCompressSync(text)],
+    ['GZIP', gzipSync(text)],
+  ])('from %s is passed on as it is now', async (coding, bytes) => {
+    const url = await compressedSource(coding, bytes);
+    const { port } = await startHttp(() => fetch(url));
+    const came = await ask({ port });
+    expect(came.body).toBe(text);
+    expect([came.headers['content-type'], came.headers['content-encoding']]).toEqual([
+      'text/plain',
+      undefined,
+    ]);
+  });
+
+  test.each(['secret', 'gzip, secret', 'gzip,'])(
+    'keeps the name of %s, which fetch leaves',
+    async (coding) => {
+      const url = await compressedSource(coding, Buffer.from('as it is'));
+      const { port } = await startHttp(() => fetch(url));
+      const came = await ask({ port });
+      expect([came.body, came.headers['content-encoding']]).toEqual(['as it is', coding]);
+    },
+  );
+
+  test('from a coding that only some versions of fetch undo is refused before its head leaves', async () => {
+    const url = await compressedSource('zstd', Buffer.from('whatever'));
+    const { port, errors } = await startHttp(async () => {
+      const response = await fetch(url);
+      return response;
+    });
+    expect((await ask({ port })).status).toBe(500);
+    expect(errors[0]!.message).toContain('zstd');
+  });
+
+  test('whose head was copied to another is refused before it leaves', async () => {
+    const url = await compressedSource('gzip', gzipSync(text));
+    const { port, errors } = await startHttp(async () => {
+      const { body, headers } = await fetch(url);
+      return new Response(body, { headers });
+    });
+    expect((await ask({ port })).status).toBe(500);
+    expect(errors[0]!.message).toContain('fetch decodes bodies');
+  });
+});
+
+test.each([
+  ['HTTP/1.0', 'reset'],
+  ['HTTP/1.1', 'fin'],
+])('A body that fails in the middle looks cut to %s', async (version, how) => {
+  const body = new ReadableStream({
+    async pull(controller) {
+      controller.enqueue(Buffer.from('half'));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      controller.error(new Error('broken'));
+    },
+  });
+  const { connect, errors } = await startHttp(() => new Response(body));
+  const client = await connect();
+  client.write(`GET / ${version}\r\nHost: x\r\n\r\n`);
+  expect(await client.ended).toBe(how);
+  const came = (await client.bytesToEnd()).toString();
+  expect(came).toContain('half');
+  expect(came).not.toMatch(/0\r\n\r\n$/);
+  expect(errors).toHaveLength(1);
+});
+
+test('Half a body that ends with its connection looks cut, too, when its server closes', async () => {
+  const body = new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from('half')) });
+  const { connect, server } = await startHttp(() => new Response(body));
+  const client = await connect();
+  client.write('GET / HTTP/1.0\r\n\r\n');
+  await client.response();
+  await server.close({ timeout: 20 });
+  expect(await client.ended).toBe('reset');
+});
+
+test('A response tells how long its transport waits for another request, as that of Node', async () => {
+  const { connect } = await startHttp(() => new Response('x'), { keepAliveTimeout: 7_500 });
+  const client = await connect();
+  client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  const response = await client.response();
+  expect([response.header('connection'), response.header('keep-alive')]).toEqual(['keep-alive', 'timeout=7']);
 });

@@ -18,6 +18,11 @@ static const struct {
     {"garbage\r\n\r\n", 400, NULL},
     {"\x16\x03\x01\x02\r\n\r\n", 400, NULL},
     {"GET / HTTP/1.1\r\n\r\n", 400, NULL},
+    {"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501, NULL},
+    {"GET / HTTP/1.1\nHost: x\n\n", 400, NULL},
+    {"SSH-2.0-client\r\n", 400, NULL},
+    {"\x16", 400, NULL},
+    {"\n", 400, NULL},
     {"GET / HTTP/1.1\r\nHost: x\r\nBad Name: 1\r\n\r\n", 400, NULL},
     {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, NULL},
     {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, NULL},
@@ -47,6 +52,7 @@ static void a_bad_head_is_answered_with_its_status_a_sentence_and_FIN(void) {
     if (!CHECK_MSG(wire_response(p, &r), "no answer to %s", refused[i].head)) continue;
     CHECK_MSG(r.status == refused[i].status, "%d instead of %d for %s", r.status, refused[i].status, refused[i].head);
     CHECK(wire_has(&r, "Connection: close"));
+    CHECK(memmem(r.head, r.head_size, "\r\nDate: ", 8) != NULL);
     CHECK_MSG(!refused[i].line || wire_has(&r, refused[i].line), "no line %s", refused[i].line);
     CHECK(r.body_size > 10 && r.body[r.body_size - 1] == '\n');
     CHECK_INT(peer_waiting(p), 0);

@@ -120,6 +120,18 @@ static const body_case cases[] = {
     {"bare LF in an extension", CHUNKED, BYTES("5;a\nhello\r\n"), -1, 4, ""},
     {"bare CR in an extension", CHUNKED, BYTES("5;a\rb\r\nhello"), -1, 5, ""},
     {"NUL in an extension", CHUNKED, BYTES("5;a\0\r\nhello"), -1, 4, ""},
+    {"blanks in an extension", CHUNKED, BYTES("1 ;\ta\t=  b ; c = \"\" ;d\r\nx\r\n0\r\n\r\n"), 1, 32, "x"},
+    {"quoted text in an extension", CHUNKED, BYTES("1;a=\"; \\\"\t\x80\"\r\nx\r\n0\r\n\r\n"), 1, 22, "x"},
+    {"an extension without name", CHUNKED, BYTES("5;\r\n"), -1, 3, ""},
+    {"an extension of a value", CHUNKED, BYTES("5;=b\r\n"), -1, 3, ""},
+    {"an extension without value", CHUNKED, BYTES("5;a=\r\n"), -1, 5, ""},
+    {"an extension of two names", CHUNKED, BYTES("5;a b\r\n"), -1, 5, ""},
+    {"an extension of two values", CHUNKED, BYTES("5;a=b c\r\n"), -1, 7, ""},
+    {"white space behind an extension", CHUNKED, BYTES("5;a \r\n"), -1, 5, ""},
+    {"white space behind a value", CHUNKED, BYTES("5;a=b \r\n"), -1, 7, ""},
+    {"text behind a quoted value", CHUNKED, BYTES("5;a=\"b\"c\r\n"), -1, 8, ""},
+    {"a quoted value without end", CHUNKED, BYTES("5;a=\"b\r\n"), -1, 7, ""},
+    {"a separator in an extension", CHUNKED, BYTES("5;a@b\r\n"), -1, 4, ""},
     {"content too long", CHUNKED, BYTES("5\r\nhellohello\r\n"), -1, 9, "hello"},
     {"content too short", CHUNKED, BYTES("5\r\nhel\r\n0\r\n\r\n"), -1, 9, "hel\r\n"},
     {"bare LF behind the content", CHUNKED, BYTES("5\r\nhello\n0\r\n\r\n"), -1, 9, "hello"},
@@ -209,12 +221,14 @@ static int status_with(const char *prefix, const char *fill, size_t n, const cha
   return whole;
 }
 
-static void extensions_are_bounded_for_each_chunk(void) {
-  CHECK_INT(status_with("0;", "a", LWSN_HTTP_CHUNK_EXTENSION - 1, "\r\n\r\n"), 1);
-  CHECK_INT(status_with("0;", "a", LWSN_HTTP_CHUNK_EXTENSION, "\r\n\r\n"), -1);
-  CHECK_INT(status_with("0", " ", LWSN_HTTP_CHUNK_EXTENSION - 1, ";\r\n\r\n"), 1);
-  CHECK_INT(status_with("0", " ", LWSN_HTTP_CHUNK_EXTENSION, ";\r\n\r\n"), -1);
-  CHECK_INT(status_with("", "1;0123456789\r\nx\r\n", 1000, "0\r\n\r\n"), 1);
+static void extensions_are_bounded_over_the_body(void) {
+  enum { MOST = LWSN_HTTP_CHUNK_EXTENSIONS };
+  CHECK_INT(status_with("0;", "a", MOST - 1, "\r\n\r\n"), 1);
+  CHECK_INT(status_with("0;", "a", MOST, "\r\n\r\n"), -1);
+  CHECK_INT(status_with("0", " ", MOST - 2, ";a\r\n\r\n"), 1);
+  CHECK_INT(status_with("0", " ", MOST - 1, ";a\r\n\r\n"), -1);
+  CHECK_INT(status_with("", "1;234567\r\nx\r\n", MOST / 7, "0\r\n\r\n"), 1);
+  CHECK_INT(status_with("", "1;234567\r\nx\r\n", MOST / 7 + 1, "0\r\n\r\n"), -1);
 }
 
 static void trailers_are_bounded_together(void) {
@@ -244,7 +258,7 @@ int main(void) {
   content_is_not_copied();
   the_last_piece_comes_with_the_end_of_a_body_with_length();
   begins_as_the_head_says();
-  extensions_are_bounded_for_each_chunk();
+  extensions_are_bounded_over_the_body();
   trailers_are_bounded_together();
   a_changed_byte_never_crashes_it();
   return check_report();

@@ -1,5 +1,7 @@
 /* Request heads: where they end, what they mean, and what is refused (RFC 9112, RFC 9110, RFC 6455 §4.2.1). */
 #include "../../native/core/http_head.h"
+#include "../../native/core/http_lists.h"
+#include "../../native/core/http_scan.h"
 
 #include "check.h"
 
@@ -137,7 +139,7 @@ static void understands_a_whole_request(void) {
 }
 
 static void absent_fields_have_no_pointer_and_empty_ones_do(void) {
-  static const char text[] = "HEAD * HTTP/1.0\r\nOrigin: \r\n\r\n";
+  static const char text[] = "HEAD / HTTP/1.0\r\nOrigin: \r\n\r\n";
   lwsn_http_head h;
   const char *why;
   CHECK_INT(parse_bytes(text, sizeof text - 1, &h, &why), 0);
@@ -163,6 +165,28 @@ static const struct {
     {"CONNECT", 501, BYTES("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")},
     {"CONNECT in another case", 0, BYTES("connect / HTTP/1.1\r\n" HOST "\r\n")},
     {"unknown method", 0, BYTES("BREW /pot HTTP/1.1\r\n" HOST "\r\n")},
+    {"path of two slashes", 0, BYTES("GET //a/b HTTP/1.1\r\n" HOST "\r\n")},
+    {"absolute target without path", 0, BYTES("GET http://a HTTP/1.1\r\n" HOST "\r\n")},
+    {"absolute target with a query alone", 0, BYTES("GET http://a?q HTTP/1.1\r\n" HOST "\r\n")},
+    {"absolute target in capitals", 0, BYTES("GET HTTPS://A:8/ HTTP/1.1\r\n" HOST "\r\n")},
+    {"absolute ws target", 0, BYTES("GET ws://a/b HTTP/1.1\r\n" HOST "\r\n")},
+    {"absolute wss target with IPv6", 0, BYTES("GET wss://[::1]:8/b HTTP/1.1\r\n" HOST "\r\n")},
+    {"* of OPTIONS", 0, BYTES("OPTIONS * HTTP/1.1\r\n" HOST "\r\n")},
+    {"* of GET", 400, BYTES("GET * HTTP/1.1\r\n" HOST "\r\n")},
+    {"*/ of OPTIONS", 400, BYTES("OPTIONS */ HTTP/1.1\r\n" HOST "\r\n")},
+    {"target without slash", 400, BYTES("GET a HTTP/1.1\r\n" HOST "\r\n")},
+    {"target of a query", 400, BYTES("GET ?a HTTP/1.1\r\n" HOST "\r\n")},
+    {"authority as target", 400, BYTES("GET a:80 HTTP/1.1\r\n" HOST "\r\n")},
+    {"scheme without authority", 400, BYTES("GET http:x HTTP/1.1\r\n" HOST "\r\n")},
+    {"scheme with one slash", 400, BYTES("GET http:/x HTTP/1.1\r\n" HOST "\r\n")},
+    {"empty authority", 400, BYTES("GET http:///p HTTP/1.1\r\n" HOST "\r\n")},
+    {"authority of a port", 400, BYTES("GET http://:80/ HTTP/1.1\r\n" HOST "\r\n")},
+    {"authority with a user", 400, BYTES("GET http://u@a/ HTTP/1.1\r\n" HOST "\r\n")},
+    {"other scheme", 400, BYTES("GET ftp://a/ HTTP/1.1\r\n" HOST "\r\n")},
+    {"fragment", 400, BYTES("GET /a#b HTTP/1.1\r\n" HOST "\r\n")},
+    {"fragment of an absolute target", 400, BYTES("GET http://a#b HTTP/1.1\r\n" HOST "\r\n")},
+    {"absolute target without Host", 400, BYTES("GET http://a/ HTTP/1.1\r\n\r\n")},
+    {"absolute target and a bad Host", 400, BYTES("GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n")},
     {"absolute target", 0, BYTES("GET http://a/b HTTP/1.1\r\n" HOST "\r\n")},
     {"only an empty line", 400, BYTES("\r\n")},
     {"nothing", 400, BYTES("")},
@@ -239,6 +263,15 @@ static const struct {
     {"IPv6 Host", 0, BYTES("GET / HTTP/1.1\r\nHost: [::ffff:127.0.0.1]:80\r\n\r\n")},
     {"IPv6 Host without port", 0, BYTES("GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n")},
     {"Host with underscore", 0, BYTES("GET / HTTP/1.1\r\nHost: my_service\r\n\r\n")},
+    {"Host of the largest port", 0, BYTES("GET / HTTP/1.1\r\nHost: a:65535\r\n\r\n")},
+    {"Host with an encoded name", 0, BYTES("GET / HTTP/1.1\r\nHost: %c3%A9\r\n\r\n")},
+    {"Host of a port beyond", 400, BYTES("GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n")},
+    {"Host of a huge port", 400, BYTES("GET / HTTP/1.1\r\nHost: a:18446744073709551617\r\n\r\n")},
+    {"Host of a port alone", 400, BYTES("GET / HTTP/1.1\r\nHost: :80\r\n\r\n")},
+    {"Host of empty brackets", 400, BYTES("GET / HTTP/1.1\r\nHost: []\r\n\r\n")},
+    {"Host of no address in brackets", 400, BYTES("GET / HTTP/1.1\r\nHost: [abc]\r\n\r\n")},
+    {"Host of an address too long", 400, BYTES("GET / HTTP/1.1\r\nHost: [1:2:3:4:5:6:7:8:9]\r\n\r\n")},
+    {"Host with a bad code", 400, BYTES("GET / HTTP/1.1\r\nHost: %4\r\n\r\n")},
     {"Host with path", 400, BYTES("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n")},
     {"Host with user", 400, BYTES("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n")},
     {"Host with SP", 400, BYTES("GET / HTTP/1.1\r\nHost: a b\r\n\r\n")},
@@ -323,7 +356,8 @@ static void every_byte_is_judged_in_every_place(void) {
     int expected_name = tchar || c == ':' ? 0 : 400; /* "A:B: c" is a field as well */
     CHECK_MSG(status_of(name, sizeof name - 1) == expected_name, "byte %02x in a name", c);
     CHECK_MSG(status_of(value, sizeof value - 1) == (text ? 0 : 400), "byte %02x in a value", c);
-    CHECK_MSG(status_of(target, sizeof target - 1) == (c > 0x20 && c < 0x7f ? 0 : 400), "byte %02x in a target", c);
+    CHECK_MSG(status_of(target, sizeof target - 1) == (c > 0x20 && c < 0x7f && c != '#' ? 0 : 400),
+              "byte %02x in a target", c);
     char byte = (char)c;
     CHECK_MSG(lwsn_http_is_token(&byte, 1) == tchar, "byte %02x as token", c);
     CHECK_MSG(lwsn_http_is_value(&byte, 1) == text, "byte %02x as value", c);
@@ -390,6 +424,67 @@ static void tells_what_the_fields_mean(void) {
   }
 }
 
+static void the_host_is_that_of_an_absolute_target(void) {
+  static const struct {
+    const char *text, *host;
+  } hosts[] = {
+      {"GET / HTTP/1.1\r\nHost: b\r\n\r\n", "b"},
+      {"GET http://a:8/ HTTP/1.1\r\nHost: b\r\n\r\n", "a:8"},
+      {"GET ws://[::1]?q HTTP/1.1\r\nHost: b\r\n\r\n", "[::1]"},
+      {"GET //a/ HTTP/1.1\r\nHost: b\r\n\r\n", "b"},
+      {"GET http://a HTTP/1.1\r\nHost:\r\n\r\n", "a"},
+      {"GET http://a HTTP/1.0\r\n\r\n", "a"},
+  };
+  for (size_t k = 0; k < sizeof hosts / sizeof *hosts; k++) {
+    lwsn_http_head h;
+    const char *why;
+    CHECK_INT(parse_bytes(hosts[k].text, strlen(hosts[k].text), &h, &why), 0);
+    CHECK(is(h.host, hosts[k].host));
+  }
+}
+
+/* How many bytes come until a head is known to be none; 0: that is never known before its end. */
+static size_t scanned(const char *text, size_t n) {
+  lwsn_http_scan scan = {0};
+  for (size_t i = 1; i <= n; i++)
+    if (!lwsn_http_scan_more(&scan, text, i)) return i;
+  return 0;
+}
+
+static void what_can_be_no_request_is_known_at_its_first_wrong_byte(void) {
+  static const struct {
+    const char *text;
+    size_t n, at;
+  } begun[] = {
+      {BYTES("\x16\x03\x01"), 1},
+      {BYTES("SSH-2.0-x\r\n"), 10},
+      {BYTES("GET / HTTP/1.1\n"), 15},
+      {BYTES("\nGET"), 1},
+      {BYTES("\r\r\n"), 2},
+      {BYTES("GET / HTTP/1.1\r\nA: b\n"), 21},
+      {BYTES("GET / HTTP/1.1\r\n A"), 17},
+      {BYTES("GET / HTTP/1.1\r\nA :"), 18},
+      {BYTES("GET / HTTP/1.1\r\nA: \1"), 20},
+      {BYTES("GET / FTP"), 7},
+      {BYTES("GET  /"), 5},
+      {BYTES("GET / HTTP/1.1\r\nA: b\r\n\rX"), 24},
+      {BYTES("HELO a\r\n"), 7},
+      {BYTES("PROXY TCP4 1.2.3.4"), 12},
+      {BYTES("GET /a#"), 7},
+      {BYTES(" GET"), 1},
+  };
+  for (size_t k = 0; k < sizeof begun / sizeof *begun; k++) {
+    size_t at = scanned(begun[k].text, begun[k].n);
+    CHECK_MSG(at == begun[k].at, "case %zu: known after %zu bytes, expected %zu", k, at, begun[k].at);
+  }
+}
+
+static void what_is_known_early_would_be_400(void) {
+  for (size_t k = 0; k < sizeof heads / sizeof *heads; k++)
+    if (scanned(heads[k].text, heads[k].n) > 0)
+      CHECK_MSG(status_of(heads[k].text, heads[k].n) == 400, "%s", heads[k].name);
+}
+
 static void methods_are_case_sensitive(void) {
   static const char *const others[] = {"get", "Get", "HEADS", "head", "GETX", "GE"};
   for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
@@ -406,10 +501,26 @@ static const struct {
   const char *list, *token;
   bool has;
 } lists[] = {
-    {"a", "a", true},       {"A", "a", true},       {"a", "A", true},      {"a,b", "b", true},
-    {" a , b ", "b", true}, {"\ta\t,b", "a", true}, {",,a", "a", true},    {"a,", "a", true},
-    {"", "a", false},       {",", "a", false},      {"ab", "a", false},    {"a", "ab", false},
-    {"a b", "a", false},    {"b,ac,d", "a", false}, {"a;q=1", "a", false}, {"x, upgrade", "Upgrade", true},
+    {"a", "a", true},
+    {"A", "a", true},
+    {"a", "A", true},
+    {"a,b", "b", true},
+    {" a , b ", "b", true},
+    {"\ta\t,b", "a", true},
+    {",,a", "a", true},
+    {"a,", "a", true},
+    {"", "a", false},
+    {",", "a", false},
+    {"ab", "a", false},
+    {"a", "ab", false},
+    {"a b", "a", false},
+    {"b,ac,d", "a", false},
+    {"a;q=1", "a", false},
+    {"x, upgrade", "Upgrade", true},
+    {"\"x,a\"", "a", false},
+    {"\"x\\\",a\", b", "b", true},
+    {"\"x\\\",a\", b", "a", false},
+    {"\"x, a", "a", false},
 };
 
 static void finds_tokens_in_lists(void) {
@@ -417,11 +528,11 @@ static void finds_tokens_in_lists(void) {
     size_t n = strlen(lists[k].list);
     char *copy = malloc(n ? n : 1);
     memcpy(copy, lists[k].list, n);
-    CHECK_MSG(lwsn_http_has_token((lwsn_slice){copy, n}, lists[k].token) == lists[k].has, "\"%s\" has \"%s\"",
-              lists[k].list, lists[k].token);
+    CHECK_MSG(lwsn_http_has((lwsn_slice){copy, n}, lists[k].token) == lists[k].has, "\"%s\" has \"%s\"", lists[k].list,
+              lists[k].token);
     free(copy);
   }
-  CHECK(!lwsn_http_has_token((lwsn_slice){NULL, 0}, "a"));
+  CHECK(!lwsn_http_has((lwsn_slice){NULL, 0}, "a"));
 }
 
 int main(void) {
@@ -434,6 +545,9 @@ int main(void) {
   every_byte_is_judged_in_every_place();
   a_changed_byte_never_crashes_it();
   tells_what_the_fields_mean();
+  the_host_is_that_of_an_absolute_target();
+  what_can_be_no_request_is_known_at_its_first_wrong_byte();
+  what_is_known_early_would_be_400();
   methods_are_case_sensitive();
   finds_tokens_in_lists();
   return check_report();
