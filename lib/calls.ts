@@ -1,16 +1,18 @@
 /**
- * Calls of the user's handlers. What one throws or rejects with closes its own connection and reaches nobody else
- * (`Connection.fail`).
+ * Calls of the user's handlers, each in the async context that is theirs (scope.ts). What one throws or rejects with
+ * closes its own connection and reaches nobody else (`Connection.fail`).
  */
 import { isThenable } from './arguments.js';
 import type { Connection } from './connection.js';
 import type { CloseInfo, FragmentInfo } from './handlers.js';
+import { runInAsyncScope } from './scope.js';
 
 function watch(connection: Connection, result: unknown, handler: string): void {
   if (isThenable(result)) result.then(undefined, (cause) => connection.fail(cause, handler));
 }
 
-export function callMessage(connection: Connection, data: string | Buffer): void {
+/** In a scope that was entered already. */
+export function message(connection: Connection, data: string | Buffer): void {
   try {
     const result = connection.behavior.handlers.message!(connection, data);
     if (result !== undefined) watch(connection, result, 'message');
@@ -19,7 +21,11 @@ export function callMessage(connection: Connection, data: string | Buffer): void
   }
 }
 
-export function callFragment(connection: Connection, data: Buffer, info: FragmentInfo): void {
+export function callMessage(connection: Connection, data: string | Buffer): void {
+  runInAsyncScope.call(connection.host.scope(), message, undefined, connection, data);
+}
+
+function fragment(connection: Connection, data: Buffer, info: FragmentInfo): void {
   try {
     const result = connection.behavior.handlers.fragment!(connection, data, info);
     if (result !== undefined) watch(connection, result, 'fragment');
@@ -28,7 +34,11 @@ export function callFragment(connection: Connection, data: Buffer, info: Fragmen
   }
 }
 
-export function callPong(connection: Connection, data: Buffer): void {
+export function callFragment(connection: Connection, data: Buffer, info: FragmentInfo): void {
+  runInAsyncScope.call(connection.host.scope(), fragment, undefined, connection, data, info);
+}
+
+function pong(connection: Connection, data: Buffer): void {
   try {
     const result = connection.behavior.handlers.pong!(connection, data);
     if (result !== undefined) watch(connection, result, 'pong');
@@ -37,7 +47,11 @@ export function callPong(connection: Connection, data: Buffer): void {
   }
 }
 
-export function callWritable(connection: Connection): void {
+export function callPong(connection: Connection, data: Buffer): void {
+  runInAsyncScope.call(connection.host.scope(), pong, undefined, connection, data);
+}
+
+function writable(connection: Connection): void {
   try {
     const result = connection.behavior.handlers.writable!(connection);
     if (result !== undefined) watch(connection, result, 'writable');
@@ -46,25 +60,35 @@ export function callWritable(connection: Connection): void {
   }
 }
 
-/** Messages wait until what it returns has settled. */
-export function callOpen(connection: Connection): void {
-  const { handlers } = connection.behavior;
-  if (handlers.open === undefined) return;
+export function callWritable(connection: Connection): void {
+  runInAsyncScope.call(connection.host.scope(), writable, undefined, connection);
+}
+
+function open(connection: Connection): void {
   try {
-    const result = handlers.open(connection);
+    const result = connection.behavior.handlers.open!(connection);
     if (isThenable(result)) connection.ownInbox().holdOpen(result, connection.host.openTimeout);
   } catch (cause) {
     connection.fail(cause, 'open');
   }
 }
 
-export function callClose(connection: Connection, info: CloseInfo): void {
-  const { handlers } = connection.behavior;
-  if (handlers.close === undefined) return;
+/** Messages wait until what it returns has settled. */
+export function callOpen(connection: Connection): void {
+  if (connection.behavior.handlers.open === undefined) return;
+  runInAsyncScope.call(connection.host.scope(), open, undefined, connection);
+}
+
+function close(connection: Connection, info: CloseInfo): void {
   try {
-    const result = handlers.close(connection, info);
+    const result = connection.behavior.handlers.close!(connection, info);
     if (result !== undefined) watch(connection, result, 'close');
   } catch (cause) {
     connection.fail(cause, 'close');
   }
+}
+
+export function callClose(connection: Connection, info: CloseInfo): void {
+  if (connection.behavior.handlers.close === undefined) return;
+  runInAsyncScope.call(connection.host.scope(), close, undefined, connection, info);
 }

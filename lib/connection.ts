@@ -8,6 +8,7 @@ import { connectionId } from './ids.js';
 import { Inbox } from './inbox.js';
 import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from './native.js';
 import { UpgradeRequest } from './request.js';
+import { runInAsyncScope } from './scope.js';
 import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
 import { Subscriptions, type Topics } from './topics.js';
 import type { Transport } from './transport.js';
@@ -400,7 +401,8 @@ export class Connection<D = unknown, X = unknown> {
     this.host.left(this as unknown as Connection);
     this.inbox?.finish();
     extras?.resolveClosed?.(info);
-    extras?.abort?.abort(deadUse(this.id, this.death));
+    if (extras?.abort)
+      runInAsyncScope.call(this.host.scope(), extras.abort.abort, extras.abort, deadUse(this.id, this.death));
     if (this.host.strictLifetime) this.guardData();
   }
 

@@ -1,4 +1,4 @@
-import { callFragment, callMessage, callOpen, callPong, callWritable } from './calls.js';
+import { callFragment, callOpen, callPong, callWritable, message } from './calls.js';
 import { Connection, Stage } from './connection.js';
 import { type Crossing, type FastBuffer, startCrossing } from './crossing.js';
 import {
@@ -12,6 +12,7 @@ import {
   RequestFlag,
   serverId,
 } from './native.js';
+import { environmentScope, runInAsyncScope, type Scope } from './scope.js';
 import type { Sink } from './sink.js';
 import { TlsInfo } from './tls.js';
 import { PEER_BYTES, readPeer, Transport } from './transport.js';
@@ -30,6 +31,8 @@ export interface Target extends UpgradeHost {
  */
 export interface Dispatcher {
   readonly crossing: Crossing;
+  /** Where handlers of servers are called. */
+  readonly scope: Scope;
   readonly connections: (Connection | undefined)[];
   readonly targets: Map<number, Target>;
   /** Makes the connections of a server that the native side accepted alone and has not told of yet. */
@@ -46,6 +49,8 @@ function createDispatcher(): Dispatcher {
   const transports: (Transport | undefined)[] = [];
   const targets = new Map<number, Target>();
   let lastAddress = '';
+  const environment = environmentScope();
+  const { scope } = environment;
   const crossing = startCrossing(onBatch);
   const { records } = crossing;
 
@@ -126,7 +131,8 @@ function createDispatcher(): Dispatcher {
     const sink = sinks[slot];
     if (sink !== undefined && sink.generation === generation) {
       sinks[slot] = undefined;
-      sink.gone(records[w + 6]!, words(w), records[w + 7]!);
+      /* signals are aborted and streams cancelled: whoever listens is called */
+      runInAsyncScope.call(scope(), sink.gone, sink, records[w + 6]!, words(w), records[w + 7]!);
     }
     const transport = transports[slot];
     if (transport !== undefined && transport.generation === generation) {
@@ -205,31 +211,62 @@ function createDispatcher(): Dispatcher {
       sink.body?.(crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!), records[w + 6] === 1);
   }
 
+  /** Messages that a connection got together: one call of their context is enough. Returns where others begin. */
+  function onMessages(connection: Connection, first: number, end: number): number {
+    const { slot, generation } = connection;
+    let w = first;
+    do {
+      /* all of it here: V8 inlines up to a limit, and counts only what is called */
+      const data =
+        records[w] === Kind.BINARY
+          ? crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!)
+          : text(w);
+      if (connection.inbox !== undefined) connection.inbox.message(data);
+      else if (connection.stage === Stage.OPEN) message(connection, data);
+      w += RECORD_WORDS;
+    } while (
+      w < end &&
+      records[w + 1] === slot &&
+      records[w + 2] === generation &&
+      (records[w] === Kind.BINARY || records[w] === Kind.TEXT)
+    );
+    return w;
+  }
+
   function onBatch(count: number): void {
-    for (let i = 0, w = 0; i < count; i++, w += RECORD_WORDS) {
+    environment.settle();
+    const end = count * RECORD_WORDS;
+    for (let w = 0; w < end; ) {
       const kind = records[w]!;
       const slot = records[w + 1]!;
       const generation = records[w + 2]!;
       const connection = connections[slot];
       if (connection !== undefined && connection.generation === generation) {
         if (kind === Kind.BINARY || kind === Kind.TEXT) {
-          /* all of it here: V8 inlines up to a limit, and counts only what is called */
-          const data =
-            kind === Kind.BINARY ? crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!) : text(w);
-          if (connection.inbox !== undefined) connection.inbox.message(data);
-          else if (connection.stage === Stage.OPEN) callMessage(connection, data);
-        } else toConnection(kind, w, slot, connection);
+          w = runInAsyncScope.call(
+            connection.host.scope(),
+            onMessages,
+            undefined,
+            connection,
+            w,
+            end,
+          ) as number;
+          continue;
+        }
+        toConnection(kind, w, slot, connection);
       } else if (kind === Kind.OPEN) onOpen(w, slot, generation);
       else if (kind === Kind.LISTENER)
         targets.get(serverId(records[w + 7]!, slot))?.listenerPaused(records[w + 6]!);
       else if (kind === Kind.EMPTY) targets.get(serverId(records[w + 7]!, slot))?.emptied();
       else toSink(kind, w, slot, generation);
+      w += RECORD_WORDS;
     }
     crossing.settle();
   }
 
   return {
     crossing,
+    scope,
     connections,
     targets,
     introduce(server) {

@@ -1,6 +1,7 @@
 import type { Connection } from './connection.js';
 import type { LwsError } from './errors.js';
 import type { Trust } from './proxy/trust.js';
+import type { Scope } from './scope.js';
 import type { Topics } from './topics.js';
 
 /** How a connection ended. */
@@ -68,6 +69,8 @@ export interface Behavior {
 
 /** @internal What a connection needs of its server. */
 export interface Host {
+  /** Where handlers are called. */
+  readonly scope: Scope;
   readonly maxBackpressure: number;
   readonly dropsOverflow: boolean;
   readonly strictLifetime: boolean;

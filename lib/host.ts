@@ -3,6 +3,7 @@ import type { LwsError } from './errors.js';
 import type { Behavior, Handlers, Host, ProtocolOptions } from './handlers.js';
 import { ConnectionFlag } from './native.js';
 import type { ServerOptions } from './options.js';
+import { type Scope, within } from './scope.js';
 
 /** What the options of one kind of connection come to. */
 export function behaviorOf(protocol: string, options: ProtocolOptions & Handlers): Behavior {
@@ -23,14 +24,15 @@ export function surface(cause: unknown): void {
 }
 
 /** Tells the `error` handler; without one, what a handler threw surfaces. */
-function reporter(o: ServerOptions) {
+function reporter(o: ServerOptions, scope: Scope) {
+  const tell = within(scope, o.error, o);
   return (error: LwsError, connection?: Connection) => {
-    if (o.error === undefined) {
+    if (tell === undefined) {
       if (error.code === 'ERR_HANDLER' || error.code === 'ERR_TIMEOUT') surface(error.cause ?? error);
       return;
     }
     try {
-      o.error(error, connection);
+      tell(error, connection);
     } catch (thrown) {
       surface(thrown);
     }
@@ -38,12 +40,13 @@ function reporter(o: ServerOptions) {
 }
 
 /** What connections need of a server's or client's options. */
-export function hostSettings(o: ServerOptions): Omit<Host, 'left'> {
+export function hostSettings(o: ServerOptions, scope: Scope): Omit<Host, 'left'> {
   return {
+    scope,
     maxBackpressure: o.maxBackpressure ?? 16 * 1024 * 1024,
     dropsOverflow: o.onBackpressure === 'drop',
     strictLifetime: o.strictLifetime ?? false,
     openTimeout: o.handshakeTimeout ?? 10_000,
-    failed: reporter(o),
+    failed: reporter(o, scope),
   };
 }

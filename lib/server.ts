@@ -17,6 +17,7 @@ import { readConnectionId } from './ids.js';
 import { checkOptions, DAY, nativeOptions, type ServerOptions } from './options.js';
 import { normalOrigin } from './origins.js';
 import { trustOf } from './proxy/trust.js';
+import { within } from './scope.js';
 import type { SendOptions } from './sending.js';
 import { type ServerTlsOptions, serverTls } from './tls.js';
 import { Topics } from './topics.js';
@@ -207,13 +208,12 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   let whenEmpty: (() => void) | undefined;
   let whenLeft: (() => void) | undefined;
 
-  const settings = hostSettings(o);
-  const { failed } = settings;
-
+  const settings = hostSettings(o, hub.scope);
+  const { failed, scope } = settings;
   const trust = trustOf(o.trustProxy, o.forwardedHeader);
   const services: HttpServices<unknown> = {
     crossing,
-    request: o.request,
+    request: within(scope, o.request, o),
     files,
     trust,
     keepAliveTimeout: o.keepAliveTimeout ?? 5_000,
@@ -232,7 +232,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     get closing() {
       return state === 'closing' || state === 'closed';
     },
-    decide: o.upgrade && ((request) => o.upgrade!(request)),
+    decide: within(scope, o.upgrade, o),
     joined: (connection) => {
       set.add(connection);
       /* accepted before close() was called, established after it; `open` comes first */

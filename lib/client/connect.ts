@@ -8,6 +8,7 @@ import type { Host } from '../handlers.js';
 import { behaviorOf, hostSettings } from '../host.js';
 import { pairs } from '../http/response-head.js';
 import { nativeOptions, type ServerOptions } from '../options.js';
+import { type Scope, scopeOfCaller } from '../scope.js';
 import { clientTls } from '../tls.js';
 import { Transport } from '../transport.js';
 import { dial, serverName } from './dial.js';
@@ -33,10 +34,11 @@ interface Attempt {
   readonly deflate: DeflateSettings | undefined;
   readonly signal: AbortSignal;
   readonly mayRedirect: boolean;
+  readonly scope: Scope;
 }
 
 /** One try at one URL. */
-async function attempt({ url, options, deflate, signal, mayRedirect }: Attempt): Promise<Outcome> {
+async function attempt({ url, options, deflate, signal, mayRedirect, scope }: Attempt): Promise<Outcome> {
   const request = makeRequest(url, options, deflate);
   const secure = url.protocol === 'wss:';
   const context = secure ? clientTls(options.tls) : undefined;
@@ -47,7 +49,7 @@ async function attempt({ url, options, deflate, signal, mayRedirect }: Attempt):
   const server = native.createServer(nativeOptions(options as ServerOptions, deflate));
   if (context !== undefined) native.setTls(server, context);
   const release = () => native.releaseServer(server);
-  const host: Host = { ...hostSettings(options as ServerOptions), left: () => setImmediate(release) };
+  const host: Host = { ...hostSettings(options as ServerOptions, scope), left: () => setImmediate(release) };
   const { remoteAddress = '', remotePort = 0 } = socket;
   let handle: [number, number];
   try {
@@ -107,14 +109,14 @@ function withoutSecrets(options: Options): Options {
   return { ...options, headers: kept };
 }
 
-async function follow(first: URL, given: Options, signal: AbortSignal): Promise<Connection> {
+async function follow(first: URL, given: Options, signal: AbortSignal, scope: Scope): Promise<Connection> {
   let url = first;
   /* read once: a redirect asks again, and a generator yields but once */
   let options: Options = { ...given, headers: [...pairs(given.headers)] as [string, string][] };
   const deflate = deflateSettings(options.perMessageDeflate);
   for (let left = options.followRedirects ?? 0; ; left--) {
     signal.throwIfAborted();
-    const outcome = await attempt({ url, options, deflate, signal, mayRedirect: left > 0 });
+    const outcome = await attempt({ url, options, deflate, signal, mayRedirect: left > 0, scope });
     if (outcome instanceof LwsError) throw outcome;
     if (!('redirect' in outcome)) return outcome;
     const next = redirectTarget(url, outcome.redirect);
@@ -142,6 +144,7 @@ export async function connect<D = undefined>(
   checkConnectOptions(options);
   const target = parseUrl(url);
   const { signal, handshakeTimeout = 10_000 } = options;
+  const scope = scopeOfCaller();
   const stop = new AbortController();
   const aborted = () =>
     stop.abort(new LwsError('ERR_ABORTED', 'The signal was aborted', { cause: signal?.reason }));
@@ -153,7 +156,7 @@ export async function connect<D = undefined>(
     );
   }, handshakeTimeout);
   try {
-    return (await follow(target, options as Options, stop.signal)) as unknown as Connection<D>;
+    return (await follow(target, options as Options, stop.signal, scope)) as unknown as Connection<D>;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', aborted);

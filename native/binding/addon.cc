@@ -20,6 +20,7 @@ void OnCleanup(napi_async_cleanup_hook_handle hook, void* data) {
   environment->on_batch.Reset();
   environment->slabs.Reset();
   environment->async_context.reset();
+  environment->async_resource.Reset();
   if (environment->context)
     lwsn_context_destroy(environment->context, Finished, environment);
   else

@@ -87,12 +87,24 @@ void ForgetOwn(Environment* environment, const lwsn_inbound* inbound) {
   }
 }
 
+/*
+ * The context of batches. start() may be called inside somebody's, who made the first server; here, in a callback of
+ * uv, no JavaScript is on the stack and there is none. Node holds the resource weakly: it is kept here.
+ */
+void LeaveContexts(Environment* environment) {
+  Napi::Env env = environment->env;
+  environment->async_resource = Napi::Persistent(Napi::Object::New(env));
+  environment->async_context =
+      std::make_unique<Napi::AsyncContext>(env, "libwebsockets", environment->async_resource.Value());
+}
+
 /* Once per turn. Ticks and microtasks run when the callback scope closes, so after the batch. */
 void OnBatch(lwsn_context* context, void* data) {
   auto* environment = static_cast<Environment*>(data);
   Napi::Env env = environment->env;
   Napi::HandleScope scope(env);
   SyncSlabs(environment, &context->inbound);
+  if (!environment->async_context) LeaveContexts(environment);
   napi_value count = Napi::Number::New(env, context->inbound.count);
   environment->on_batch.MakeCallback(env.Global(), {count}, *environment->async_context);
   ForgetOwn(environment, &context->inbound);
@@ -119,7 +131,6 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   environment->on_batch = Napi::Persistent(info[0].As<Napi::Function>());
   environment->slabs = Napi::Reference<Napi::Array>::New(info[1].As<Napi::Array>(), 1);
   environment->copies = info[2].As<Napi::Boolean>();
-  environment->async_context = std::make_unique<Napi::AsyncContext>(env, "libwebsockets");
   lwsn_context* context = environment->context;
   Napi::Object shared = Napi::Object::New(env);
   shared.Set("records", ShareRegion(env, context->inbound.ring));

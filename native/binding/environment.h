@@ -29,6 +29,7 @@ struct Environment {
 
   Napi::FunctionReference on_batch;
   Napi::Reference<Napi::Array> slabs;
+  Napi::ObjectReference async_resource;
   std::unique_ptr<Napi::AsyncContext> async_context;
   std::vector<const lwsn_slab*> exported;  // what `slabs` shows at each place
   size_t exported_bytes = 0;               // since V8 was last invited to collect
