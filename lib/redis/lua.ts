@@ -9,6 +9,7 @@
  * | `u:<user>`, `l:<login>`, `n:<node>` | sorted set | sessions by the time their hash goes at the latest |
  * | `c:<connection>` | string | the session it is attached to |
  * | `t:<login>` | string | the login was ended: no new sessions |
+ * | `r:<session>` | string | the id that an attached session got by somebody else than its owner, for its old `ttl` |
  * | `rep` | sorted set | `new old` of a regenerate across partitions, by the time the sweep finishes it |
  *
  * Every key has a time to live of its own beyond the last expiry it serves: if no sweeper is left, Redis removes
@@ -141,6 +142,11 @@ local function remove(base, sid, record)
   if record[UID] ~= '' then unindex(base .. 'u:' .. record[UID], sid) end
   if record[LID] ~= '' then unindex(base .. 'l:' .. record[LID], sid) end
   return reply(sid, record)
+end
+
+-- Leaves word for the owner of a session which somebody else gives another id.
+local function bequeath(base, sid, record, heir)
+  if record[CONN] ~= '' then redis.call('SET', base .. 'r:' .. sid, heir, 'PX', record[TTL]) end
 end
 
 local function fenced(record, gen, conn)
@@ -331,6 +337,7 @@ function ops.renew(base, old, sid, gen, conn, uid, lid, max, excess)
   if blocked(base, lid) then return {'ended'} end
   local evicted, count = make_room(base, uid, tonumber(max), excess, at, old)
   if not evicted then return {'limit', count} end
+  if gen == '' then bequeath(base, old, record, sid) end
   remove(base, old, record)
   record[UID], record[LID] = uid, lid
   record[GEN] = str(tonumber(record[GEN]) + 1)
@@ -348,11 +355,17 @@ function ops.settle(base, sid, old, undo)
   return 'ok'
 end
 
-function ops.destroy(base, sid, gen, conn)
+-- heir: the id that takes its place, or none
+function ops.destroy(base, sid, gen, conn, heir)
   local record = load(base, sid, now())
   if not record then return {} end
   if fenced(record, gen, conn) then return {'fenced'} end
+  if heir ~= '' and gen == '' then bequeath(base, sid, record, heir) end
   return {remove(base, sid, record)}
+end
+
+function ops.heir(base, sid)
+  return redis.call('GET', base .. 'r:' .. sid) or ''
 end
 
 -- Expired ones are the sweep's; 'skip' says how many of them lie in front of what is left.

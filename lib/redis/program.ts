@@ -14,7 +14,7 @@ export interface Program {
 
 /** Operations that free memory, or hold almost none: they run also when Redis is out of it. */
 const freeing = new Set(['touch', 'detach', 'destroy', 'finish', 'sweep', 'orphans', 'settle']);
-const reading = new Set(['get', 'members', 'connection', 'list', 'count']);
+const reading = new Set(['get', 'members', 'connection', 'heir', 'list', 'count']);
 
 export const program: Program = makeProgram();
 

@@ -8,6 +8,7 @@ import type * as contract from '../sessions/store.js';
 import { type Caller, createCaller, type Undo } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
 import type { Argument } from './link.js';
+import { createResult, fenceOf, limitOf, optional } from './operands.js';
 import { regenerateAcross } from './regenerate.js';
 import { allStored, listOf, numberOf, type Reply, recordOf, recordsOf, textOf } from './reply.js';
 
@@ -29,9 +30,10 @@ export interface RedisStoreOptions {
 /** Entries per call: a call holds Redis up for all others. */
 const touchesPerCall = 256;
 const recordsPerCall = 256;
+/** New ids in a row that are followed. */
+const maxSuccessors = 16;
 
 const empty = encode({});
-const noLimit = ['0', 'reject'];
 
 /**
  * Sessions in Redis 7 (or 6.2, as scripts), single or as a cluster, shared by any number of processes. Each
@@ -245,14 +247,33 @@ export class RedisStore implements contract.SessionStore {
         const undo: Undo = () => this.call(renewed, 'settle', [renewed, id, '1']);
         return createResult(await this.call(renewed, 'create', args, undo));
       },
+      destroy: () => this.remove(id, fence, renewed),
       settle: (undo) => this.call(renewed, 'settle', [renewed, id, undo ? '1' : '0']),
     });
   }
 
   async destroy(id: string, fence?: contract.Fence): Promise<contract.SessionRecord | 'fenced' | undefined> {
     check.checkFence(fence);
+    return this.remove(id, fence, '');
+  }
+
+  async successor(id: string): Promise<contract.SessionRecord | undefined> {
+    for (let last = id, step = 0; step < maxSuccessors && this.partition(last) !== undefined; step++) {
+      last = textOf(await this.call(last, 'heir', [last]));
+      const record = await this.get(last);
+      if (record !== undefined) return record;
+    }
+    return undefined;
+  }
+
+  /** `heir`: the id that takes its place; '' for none. */
+  private async remove(
+    id: string,
+    fence: contract.Fence | undefined,
+    heir: string,
+  ): Promise<contract.SessionRecord | 'fenced' | undefined> {
     if (this.partition(id) === undefined) return undefined;
-    const [removed] = listOf(await this.call(id, 'destroy', [id, ...fenceOf(fence)]));
+    const [removed] = listOf(await this.call(id, 'destroy', [id, ...fenceOf(fence), heir]));
     if (removed === undefined) return undefined;
     return Array.isArray(removed) ? recordOf(removed) : 'fenced';
   }
@@ -387,7 +408,7 @@ export class RedisStore implements contract.SessionStore {
 
   private async settle(entry: string): Promise<void> {
     const [renewed = '', old = ''] = entry.split(' ');
-    if (this.partition(old) !== undefined) await this.destroy(old);
+    await this.remove(old, undefined, renewed);
     await this.call(renewed, 'settle', [renewed, old, '0']);
   }
 
@@ -408,24 +429,4 @@ export class RedisStore implements contract.SessionStore {
 function failure(doing: string, thrown: unknown): LwsError {
   const cause = causeOf(thrown);
   return new LwsError('ERR_STORE', `Redis failed: ${cause.message} (${doing})`, { cause });
-}
-
-function fenceOf(fence: contract.Fence | undefined): [string, string] {
-  return fence === undefined ? ['', ''] : [`${fence.generation}`, fence.connectionId];
-}
-
-function limitOf(limit: contract.UserLimit | undefined): string[] {
-  return limit === undefined ? noLimit : [`${limit.max}`, limit.onExcess === 'reject' ? 'reject' : 'evict'];
-}
-
-function optional(bytes: Uint8Array | undefined): [string, Argument] {
-  return bytes === undefined ? ['0', ''] : ['1', bytes];
-}
-
-function createResult(reply: Reply): contract.RegenerateResult & contract.CreateResult {
-  const [status, detail, evicted] = listOf(reply);
-  const outcome = textOf(status) as contract.CreateResult['status'];
-  if (outcome === 'created')
-    return { status: outcome, record: recordOf(detail), evicted: recordsOf(evicted) };
-  return outcome === 'limit' ? { status: outcome, count: numberOf(detail) } : { status: outcome };
 }

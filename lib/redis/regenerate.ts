@@ -13,6 +13,8 @@ interface Replacement {
   readonly fence: Fence | undefined;
   /** Creates the new session out of the old one, and notes durably that it replaces it. */
   create(old: SessionRecord, connectionId: string): Promise<CreateResult>;
+  /** Removes the old one for its owner, or for anybody who leaves word of the new one. */
+  destroy(): Promise<SessionRecord | 'fenced' | undefined>;
   /** Takes that note back, and with `undo` the new session as well. */
   settle(undo: boolean): Promise<unknown>;
 }
@@ -35,7 +37,7 @@ export async function regenerateAcross(
     before.owner === undefined ? '' : connectionKey(renewed, connectionOfKey(before.owner.connectionId));
   const result = await replacement.create(before, key);
   if (result.status !== 'created') return result;
-  const destroyed = await destroyOrUndo(store, replacement);
+  const destroyed = await destroyOrUndo(replacement);
   if (destroyed === undefined || destroyed === 'fenced') {
     await settle(true);
     return { status: destroyed ?? 'gone', evicted: result.evicted };
@@ -49,9 +51,9 @@ function owns(record: SessionRecord, fence: Fence): boolean {
   return record.generation === fence.generation && record.owner?.connectionId === fence.connectionId;
 }
 
-async function destroyOrUndo(store: SessionStore, { old, fence, settle }: Replacement) {
+async function destroyOrUndo({ destroy, settle }: Replacement) {
   try {
-    return await store.destroy(old, fence);
+    return await destroy();
   } catch (error) {
     // Unknown whether it happened. Without the new session either the old one is left or none: never two.
     await settle(true).catch(() => undefined);

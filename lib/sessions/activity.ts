@@ -184,6 +184,10 @@ export class Activity {
       attachment.contactedAt = sentAt;
       session.record = { ...session.record, expiresAt: result, lastActive: session.lastActive };
       this.schedule(attachment, this.quarterOf(attachment));
+    } else if (result === 'gone') {
+      // Looked at again if the store does not say now where it went.
+      this.schedule(attachment, this.quarterOf(attachment));
+      void core.lifecycle.missing(session);
     } else {
       core.lifecycle.lost(session, result);
     }

@@ -85,6 +85,7 @@ const storeMethods = [
   'touch',
   'set',
   'regenerate',
+  'successor',
   'destroy',
   'endUser',
   'endLogin',

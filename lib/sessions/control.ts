@@ -15,10 +15,12 @@ const maxMessage = 1_048_576;
 
 /**
  * What one node asks of another, about a connection and the session it is expected to have: `close` closes the
- * connection, `part` says that it has lost its session and is to be closed for that.
+ * connection, `part` says that it has lost its session and is to be closed for that, `renew` that the session has got
+ * another id: the store says which.
  */
 export type Order = { readonly connection: string; readonly sessionId: string } & (
   | ({ readonly kind: 'close' | 'part' } & Closing)
+  | { readonly kind: 'renew' }
   | { readonly kind: 'send'; readonly data: string | Uint8Array }
 );
 
@@ -67,6 +69,11 @@ export class Control {
     return this.give(owner.nodeId, { kind, connection, sessionId, code, reason });
   }
 
+  async renew(owner: SessionOwner, sessionId: string): Promise<boolean> {
+    const connection = connectionOfKey(owner.connectionId);
+    return this.give(owner.nodeId, { kind: 'renew', connection, sessionId });
+  }
+
   async send(owner: SessionOwner, sessionId: string, data: MessageData): Promise<boolean> {
     const connection = connectionOfKey(owner.connectionId);
     return this.give(owner.nodeId, {
@@ -104,6 +111,7 @@ function readOrder(message: Uint8Array): Order {
     if ((kind === 'close' || kind === 'part') && typeof code === 'number' && typeof reason === 'string') {
       return { kind, connection, sessionId, code, reason };
     }
+    if (kind === 'renew') return { kind, connection, sessionId };
     if (kind === 'send' && (typeof data === 'string' || data instanceof Uint8Array)) {
       return { kind, connection, sessionId, data };
     }

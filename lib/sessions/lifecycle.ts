@@ -6,13 +6,17 @@ import type { EndReason } from './events.js';
 import { connectionOfKey } from './ids.js';
 import type { Attachment } from './registry.js';
 import type { Session, SessionHost } from './session.js';
-import type { Identity, SessionOwner, SessionRecord, SessionStore } from './store.js';
+import type { Fence, Identity, SessionOwner, SessionRecord, SessionStore } from './store.js';
 
 /** Most detaches that wait for a failing store; the sessions of further ones go by their time to live. */
 const maxUnfinished = 100_000;
 
 /** How far our idea of the store's time may be behind: it was an answer's way old when we got it. */
 const clockSlack = 100;
+
+function fenceOf({ owner, generation }: SessionRecord): Fence | undefined {
+  return owner && { connectionId: owner.connectionId, generation };
+}
 
 /** How sessions get their connections, and how both go apart again. */
 export class Lifecycle implements SessionHost {
@@ -148,6 +152,7 @@ export class Lifecycle implements SessionHost {
   async end(session: Session, closing: Closing): Promise<'fenced' | undefined> {
     const record = await session.store.destroy(session.id, session.fence);
     if (record === 'fenced') return record;
+    if (record === undefined && (await this.follow(session))) return this.end(session, closing);
     session.ended = true;
     if (record !== undefined) this.finished(session.store, record, 'ended', closing);
     return undefined;
@@ -184,9 +189,10 @@ export class Lifecycle implements SessionHost {
     return ended;
   }
 
-  async regenerate(session: Session, identity: Identity): Promise<void> {
+  async regenerate(session: Session, given: Identity): Promise<void> {
     const { core } = this;
-    const { store, attachment, id: previousId } = session;
+    const { store, attachment, id: previousId, userId, loginId } = session;
+    const identity = { userId, loginId, ...given };
     const result = await store.regenerate(previousId, session.fence, identity, core.settings.limit);
     const evicted = ('evicted' in result && result.evicted) || [];
     for (const record of evicted) this.finished(store, record, 'evicted', closings.limit);
@@ -199,23 +205,88 @@ export class Lifecycle implements SessionHost {
       case 'exists':
         throw new LwsError('ERR_STORE', 'the store made an id that is taken');
       case 'gone':
+        if (await this.follow(session)) return this.regenerate(session, given);
+        this.lost(session, 'gone');
+        throw new LwsError('ERR_SESSION_GONE', 'the session ended or expired');
       case 'fenced':
-        this.lost(session, result.status);
-        throw result.status === 'gone'
-          ? new LwsError('ERR_SESSION_GONE', 'the session ended or expired')
-          : new LwsError('ERR_SESSION_FENCED', 'another connection owns the session');
+        this.lost(session, 'fenced');
+        throw new LwsError('ERR_SESSION_FENCED', 'another connection owns the session');
     }
-    core.counters.regenerated++;
-    const isHere = attachment !== undefined && session.attachment === attachment;
-    if (isHere) core.registry.unbind(attachment);
-    session.adopt(result.record);
-    const { owner, generation } = result.record;
-    if (session.fence !== undefined && owner !== undefined) {
-      session.fence = { connectionId: owner.connectionId, generation };
+    const { record } = result;
+    if (attachment !== undefined && session.attachment === attachment) {
+      this.renew(session, record);
+      return;
     }
-    if (isHere) core.registry.bind(attachment, session);
-    else if (session.fence !== undefined) await this.leave(session);
-    core.teller.tell('regenerate', session, previousId);
+    session.adopt(record);
+    if (session.fence === undefined) {
+      await this.tellOwner(session, previousId);
+      return;
+    }
+    // Its connection left meanwhile.
+    session.fence = { ...session.fence, ...fenceOf(record) };
+    await this.leave(session);
+    this.tellRenewed(session, previousId);
+  }
+
+  /** The handle is nobody's: whoever has the connection goes on under the new id, and tells so. */
+  private async tellOwner(session: Session, previousId: string): Promise<void> {
+    const { core } = this;
+    const { owner } = session.record;
+    if (owner !== undefined && owner.nodeId !== core.settings.nodeId) {
+      await core.control.renew(owner, previousId);
+      return;
+    }
+    const here = owner && core.registry.get(connectionOfKey(owner.connectionId))?.session;
+    if (here?.id === previousId) this.renew(here, session.record);
+    else this.tellRenewed(session, previousId);
+  }
+
+  /** Goes on with the new id, user and login of a session whose connection is here. */
+  private renew(session: Session, record: SessionRecord): void {
+    const { registry } = this.core;
+    const { attachment, id: previousId } = session;
+    if (attachment !== undefined) registry.unbind(attachment);
+    session.adopt(record);
+    session.fence = fenceOf(record) ?? session.fence;
+    if (attachment !== undefined) registry.bind(attachment, session);
+    this.tellRenewed(session, previousId);
+  }
+
+  private tellRenewed(session: Session, previousId: string): void {
+    this.core.counters.regenerated++;
+    this.core.teller.tell('regenerate', session, previousId);
+  }
+
+  /**
+   * Looks whether a session that the store does not have any more goes on under an id that it got elsewhere. Ends and
+   * takeovers of the new id that come meanwhile are heeded.
+   */
+  async follow(session: Session): Promise<boolean> {
+    const { attachment, store, id } = session;
+    if (attachment === undefined) return false;
+    attachment.attaching = true;
+    try {
+      const record = await store.successor(id);
+      if (session.attachment !== attachment) return false;
+      if (session.id !== id) return true;
+      const fence = record && fenceOf(record);
+      const isOurs = fence !== undefined && connectionOfKey(fence.connectionId) === attachment.connection.id;
+      if (!isOurs || record?.owner?.nodeId !== this.core.settings.nodeId) return false;
+      this.renew(session, record);
+    } finally {
+      attachment.attaching = false;
+    }
+    const { summons } = attachment;
+    attachment.summons = undefined;
+    if (summons?.sessionId === session.id) this.part(attachment, summons);
+    return true;
+  }
+
+  /** The store has no such session: it goes on under another id, or has ended. */
+  async missing(session: Session): Promise<void> {
+    await inBackground(this.core, 'looking for a session', async () => {
+      if (!(await this.follow(session))) this.lost(session, 'gone');
+    });
   }
 
   expireAuth(session: Session): void {

@@ -308,8 +308,10 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
       return;
     }
     const attachment = registry.get(order.connection);
-    if (attachment?.session?.id !== order.sessionId) return;
-    if (order.kind === 'send') attachment.connection.send(order.data);
+    const session = attachment?.session;
+    if (attachment === undefined || session?.id !== order.sessionId) return;
+    if (order.kind === 'renew') void lifecycle.missing(session);
+    else if (order.kind === 'send') attachment.connection.send(order.data);
     else attachment.connection.close(order.code, order.reason);
   }
 }

@@ -4,8 +4,9 @@ import { encode } from './encode.js';
 import { connectionKey, connectionOfKey, makeId, partitionOf } from './ids.js';
 import { memoryBus } from './memory-bus.js';
 import { Budget, type Entry, NameIndex, packBytes, recordOf } from './memory-entry.js';
+import { Expiring } from './memory-expiring.js';
 import type * as contract from './store.js';
-import { Wheel, type WheelEntry } from './wheel.js';
+import { Wheel } from './wheel.js';
 
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
@@ -13,10 +14,6 @@ export interface MemoryStoreOptions {
   readonly maxSessions?: number;
   /** Most bytes of attributes and extensions of all sessions together. Default 256 MiB. */
   readonly maxBytes?: number;
-}
-
-interface Block extends WheelEntry {
-  readonly loginId: string;
 }
 
 /** Milliseconds per tick of the expiry wheel: how much later than its expiry a session may be swept. */
@@ -39,8 +36,9 @@ export class MemoryStore implements contract.SessionStore {
   private readonly nodes = new NameIndex();
   private readonly connections = new Map<string, Entry>();
   private readonly expiry = new Wheel<Entry>();
-  private readonly blocked = new Map<string, Block>();
-  private readonly unblocking = new Wheel<Block>();
+  private readonly blocked = new Expiring<true>();
+  /** The new ids of sessions that somebody else than their owner gave one, by the old. */
+  private readonly heirs = new Expiring<string>();
   private readonly listings = new Map<string, IterableIterator<Entry>>();
   private readonly startedAt = Date.now() - performance.now();
   private readonly budget: Budget;
@@ -208,7 +206,8 @@ export class MemoryStore implements contract.SessionStore {
     if (this.isBlocked(identity.loginId)) return { status: 'ended' };
     const renewed = this.newId();
     const now = this.now();
-    return this.insert(
+    const isForeign = fence === undefined && old.connectionId !== undefined;
+    const result = this.insert(
       {
         ...old,
         id: renewed,
@@ -223,6 +222,15 @@ export class MemoryStore implements contract.SessionStore {
       limit,
       old,
     );
+    if (result.status === 'created' && isForeign) this.heirs.set(id, renewed, this.tickAfter(old.ttl));
+    return result;
+  }
+
+  async successor(id: string): Promise<contract.SessionRecord | undefined> {
+    const tick = this.tickAt(this.now());
+    let heir = this.heirs.get(id, tick);
+    while (heir !== undefined && this.live(heir) === undefined) heir = this.heirs.get(heir, tick);
+    return heir === undefined ? undefined : this.get(heir);
   }
 
   async destroy(id: string, fence?: contract.Fence): Promise<contract.SessionRecord | 'fenced' | undefined> {
@@ -243,7 +251,7 @@ export class MemoryStore implements contract.SessionStore {
   ): Promise<contract.SessionRecord[]> {
     check.checkEndLogin(loginId, options);
     const { block = 0 } = options;
-    if (block > 0) this.block(loginId, block);
+    if (block > 0) this.blocked.set(loginId, true, this.tickAfter(block));
     return this.alive(this.logins.get(loginId)).map((entry) => this.remove(entry));
   }
 
@@ -252,7 +260,8 @@ export class MemoryStore implements contract.SessionStore {
     const now = this.now();
     const work = limit * stepsPerSession;
     const records: contract.SessionRecord[] = [];
-    this.unblocking.advance(this.tickAt(now), work, (block) => this.blocked.delete(block.loginId));
+    this.blocked.advance(this.tickAt(now), work);
+    this.heirs.advance(this.tickAt(now), work);
     const done = this.expiry.advance(this.tickAt(now), work, (entry) => {
       if (this.isLive(entry)) this.expireAt(entry, entry.expiresAt);
       else records.push(this.remove(entry));
@@ -402,16 +411,12 @@ export class MemoryStore implements contract.SessionStore {
     this.expiry.schedule(entry, this.tickAt(entry.expiresAt) + 1);
   }
 
-  private block(loginId: string, duration: number): void {
-    const block = this.blocked.get(loginId) ?? { loginId, ...unscheduled };
-    this.blocked.set(loginId, block);
-    this.unblocking.schedule(block, this.tickAt(this.now() + duration) + 1);
+  private tickAfter(duration: number): number {
+    return this.tickAt(this.now() + duration) + 1;
   }
 
   private isBlocked(loginId: string | undefined): boolean {
-    if (loginId === undefined) return false;
-    const block = this.blocked.get(loginId);
-    return block !== undefined && block.due > this.tickAt(this.now());
+    return loginId !== undefined && this.blocked.get(loginId, this.tickAt(this.now())) !== undefined;
   }
 }
 

@@ -15,6 +15,8 @@ export interface SessionHost {
   readonly exact: boolean;
   /** The session belongs to someone else, or nobody, now: its connection here has to go. */
   lost(session: Session, outcome: 'fenced' | 'gone'): void;
+  /** Whether a session that is gone goes on here under an id that it got elsewhere; then it has that now. */
+  follow(session: Session): Promise<boolean>;
   end(session: Session, closing: Closing): Promise<'fenced' | undefined>;
   regenerate(session: Session, identity: Identity): Promise<void>;
   /** Waits for the new end of the authentication of an attached session. */
@@ -168,10 +170,16 @@ export class Session<A extends object = Record<string, unknown>> {
   async touch(): Promise<void> {
     if (this.attachment !== undefined) this.attachment.lastActive = performance.now();
     await this.enqueue(async () => {
-      this.refuseEnded();
-      const [result] = await this.store.touch([{ id: this.id, fence: this.fence }], this.host.exact);
-      if (typeof result !== 'number') throw this.lose(result ?? 'gone');
-      this.record = { ...this.record, expiresAt: result, lastActive: this.lastActive };
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        this.refuseEnded();
+        const [result] = await this.store.touch([{ id: this.id, fence: this.fence }], this.host.exact);
+        if (typeof result === 'number') {
+          this.record = { ...this.record, expiresAt: result, lastActive: this.lastActive };
+          return;
+        }
+        await this.loseUnlessRenewed(result ?? 'gone');
+      }
+      throw conflict();
     });
   }
 
@@ -191,10 +199,9 @@ export class Session<A extends object = Record<string, unknown>> {
     const given = readIdentity(identity);
     await this.enqueue(async () => {
       this.refuseEnded();
-      const { userId, loginId } = this;
       this.regenerating = true;
       try {
-        await this.host.regenerate(this as unknown as Session, { userId, loginId, ...given });
+        await this.host.regenerate(this as unknown as Session, given);
       } finally {
         this.regenerating = false;
       }
@@ -266,17 +273,19 @@ export class Session<A extends object = Record<string, unknown>> {
         this.adopt({ ...this.record, [what]: bytes, version, expiresAt });
         return;
       }
-      if (result.status !== 'conflict') throw this.lose(result.status);
-      await this.refetch();
+      if (result.status === 'conflict') await this.refetch();
+      else await this.loseUnlessRenewed(result.status);
     }
-    const message = `the session changed ${maxAttempts} times while it was updated`;
-    throw new LwsError('ERR_SESSION_CONFLICT', message);
+    throw conflict();
   }
 
   private async refetch(): Promise<void> {
     this.refuseEnded();
     const record = await this.store.get(this.id);
-    if (record === undefined) throw this.lose('gone');
+    if (record === undefined) {
+      await this.loseUnlessRenewed('gone');
+      return;
+    }
     const { fence } = this;
     const owns = record.generation === fence?.generation && record.owner?.connectionId === fence.connectionId;
     // Our own detach changes no generation: such a handle may still read.
@@ -289,10 +298,21 @@ export class Session<A extends object = Record<string, unknown>> {
     if (this.ended) throw new LwsError('ERR_SESSION_GONE', 'the session has ended');
   }
 
+  /** Throws, unless the session goes on under an id that it got elsewhere: then it is to be tried again. */
+  private async loseUnlessRenewed(outcome: 'fenced' | 'gone'): Promise<void> {
+    if (outcome === 'gone' && (await this.host.follow(this as unknown as Session))) return;
+    throw this.lose(outcome);
+  }
+
   private lose(outcome: 'fenced' | 'gone'): LwsError {
     this.host.lost(this as unknown as Session, outcome);
     return outcome === 'gone'
       ? new LwsError('ERR_SESSION_GONE', 'the session ended or expired')
       : new LwsError('ERR_SESSION_FENCED', 'another connection owns the session, or none any more');
   }
+}
+
+function conflict(): LwsError {
+  const message = `the session changed ${maxAttempts} times while it was updated`;
+  return new LwsError('ERR_SESSION_CONFLICT', message);
 }

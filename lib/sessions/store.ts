@@ -284,6 +284,12 @@ export interface SessionStore {
     limit?: UserLimit,
   ): Promise<RegenerateResult>;
 
+  /**
+   * The live session that took the place of an attached one by a {@link regenerate} without its owner's fence, as on
+   * another node: how the owner finds the new id, for as long as the `ttl` of the old one. Follows several in a row.
+   */
+  successor(id: string): Promise<SessionRecord | undefined>;
+
   /** Removes a session and returns it; with a `fence`, only for its owner. */
   destroy(id: string, fence?: Fence): Promise<SessionRecord | 'fenced' | undefined>;
 

@@ -19,6 +19,7 @@ function losing(): MemoryStore {
         await store.destroy(id);
         return result;
       },
+      destroy: () => store.destroy(id, fence),
       settle: async (undo) => undo && renewed && store.destroy(renewed.id),
     });
   };

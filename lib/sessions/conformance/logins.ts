@@ -223,4 +223,43 @@ export const loginChecks: readonly Check[] = [
       assert.equal(await store.count(), 1);
     },
   ],
+  [
+    'who regenerates without being the owner leaves word for the owner, through several new ids in a row',
+    async ({ store, peer }) => {
+      for (const [user, next] of [
+        ['ann', 'ann'],
+        [undefined, 'a'],
+        ['b', 'c'],
+        ['d', undefined],
+      ] as const) {
+        const old = await attached(store, `c-${user}`, { userId: user });
+        assert.equal(await store.successor(old.id), undefined);
+        const first = await peer.regenerate(old.id, undefined, { userId: next });
+        assert.ok(first.status === 'created');
+        assert.deepEqual(await store.successor(old.id), first.record);
+        assert.deepEqual(await store.byConnection(first.record.owner?.connectionId ?? ''), first.record);
+        const second = await peer.regenerate(first.record.id, undefined, { userId: 'z', loginId: 'l' });
+        assert.ok(second.status === 'created');
+        assert.deepEqual(await store.successor(old.id), second.record);
+        await store.destroy(second.record.id);
+        assert.equal(await store.successor(old.id), undefined);
+      }
+    },
+  ],
+  [
+    'nobody finds the new id of a session by the old one that its owner, or nobody, had',
+    async ({ store }) => {
+      const owned = await attached(store, 'c1', { userId: 'ann' });
+      const free = await make(store, { userId: 'ann' });
+      for (const userId of ['ann', 'bob']) {
+        for (const { id, owner, generation } of [owned, free]) {
+          const fence = owner && { connectionId: owner.connectionId, generation };
+          await store.regenerate(id, fence, { userId });
+          assert.equal(await store.successor(id), undefined);
+        }
+      }
+      for (const id of ['', 'x', '0.unknown', 42 as unknown as string])
+        assert.equal(await store.successor(id), undefined);
+    },
+  ],
 ];

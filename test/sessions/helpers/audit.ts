@@ -32,7 +32,7 @@ export async function audit(url: string, prefix: string): Promise<Keyspace> {
     else if (name === 'exp') {
       const members = await client.zRangeWithScores(key, 0, -1);
       partition.expiries = new Map(members.map(({ value, score }) => [value, score]));
-    } else if (!name.startsWith('t:') && name !== 'rep') wrong.push(`${key} is unknown`);
+    } else if (!/^[rt]:/.test(name) && name !== 'rep') wrong.push(`${key} is unknown`);
   }
   for (const [tag, partition] of partitions) wrong.push(...contradictionsOf(tag, partition));
   client.destroy();
