@@ -95,11 +95,29 @@ static void fail(lwsn_transport *t, const char *why) {
   lwsn_transport_failed(t, why);
 }
 
+/* Setting a type frees what is in a key, which is shared with the SSL. */
+static void empty_key(EVP_PKEY *key) {
+  if (!key) return;
+  EVP_PKEY_set_type(key, EVP_PKEY_X25519);
+  EVP_PKEY_free(key);
+}
+
+/* OpenSSL keeps both keys of the exchange as long as the SSL, those of ML-KEM with 7 KB; only inspection asks for them. */
+static void drop_exchanged_keys(SSL *ssl) {
+  EVP_PKEY *ours = NULL, *theirs = NULL;
+  SSL_get_tmp_key(ssl, &ours);
+  SSL_get_peer_tmp_key(ssl, &theirs);
+  empty_key(ours);
+  empty_key(theirs);
+  ERR_clear_error();
+}
+
 /* One step of the handshake. */
 static void handshake(lwsn_transport *t, lwsn_tls_io *io) {
   lwsn_tls *tls = t->tls;
   int code = SSL_do_handshake(tls->ssl);
   tls->ready = code == 1;
+  if (tls->ready) drop_exchanged_keys(tls->ssl);
   if (tls->ready || SSL_get_error(tls->ssl, code) == SSL_ERROR_WANT_READ)
     lwsn_tls_io_flush(io);
   else
