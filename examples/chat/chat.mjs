@@ -15,6 +15,7 @@ const LIST_DELAY = 200;
  * @property {string | undefined} room
  * @property {ReturnType<typeof createBucket>} messages what it may still send
  * @property {ReturnType<typeof createBucket>} patience how often it may still be refused
+ * @property {string} listed the list of rooms that it was told last
  *
  * @typedef {import('./rooms.mjs').ChatConnection} ChatConnection
  * @typedef {import('./sessions.mjs').ChatSession} ChatSession
@@ -28,6 +29,7 @@ export function newUser() {
     room: undefined,
     messages: createBucket(4, 10),
     patience: createBucket(0.5, 20),
+    listed: '',
   };
 }
 
@@ -36,15 +38,18 @@ export function chatProtocol() {
   const rooms = createRooms();
   /** @type {Set<ChatConnection>} */
   const everyone = new Set();
-  let listed = '';
   let listing = false;
 
   function tellList() {
     listing = false;
-    const text = JSON.stringify({ type: 'rooms', rooms: rooms.list() });
-    if (text === listed) return;
-    listed = text;
-    for (const connection of everyone) connection.send(text);
+    const list = rooms.list();
+    const listed = JSON.stringify(list);
+    const text = JSON.stringify({ type: 'rooms', rooms: list });
+    for (const connection of everyone) {
+      if (connection.data.listed === listed) continue;
+      connection.data.listed = listed;
+      connection.send(text);
+    }
   }
 
   function listChanged() {
@@ -104,7 +109,9 @@ export function chatProtocol() {
       const { id, resumed } = session;
       connection.data.person = person;
       everyone.add(connection);
-      const hello = { type: 'hello', limits, rooms: rooms.list(), session: { id, resumed }, name, room };
+      const list = rooms.list();
+      connection.data.listed = JSON.stringify(list);
+      const hello = { type: 'hello', limits, rooms: list, session: { id, resumed }, name, room };
       connection.send(JSON.stringify(hello));
       if (room !== undefined) obey(connection, { type: 'join', name, room }, session);
     },

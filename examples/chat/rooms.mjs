@@ -10,7 +10,7 @@ const LISTED_MAX = 20;
  * @typedef {{ id: string, name: string }} Person
  * @typedef {{ id: string, from: Person, text: string, at: number }} Message
  * @typedef {import('libwebsockets').Connection<import('./chat.mjs').ChatUser>} ChatConnection
- * @typedef {{ name: string, members: Set<ChatConnection>, history: Message[] }} Room
+ * @typedef {{ name: string, members: Set<ChatConnection>, history: Message[], isTrimmed: boolean }} Room
  */
 
 /** @param {ChatConnection} connection @returns {Person} */
@@ -57,7 +57,7 @@ export function createRooms() {
         throw new Refusal('room', `There are ${ROOMS_MAX} rooms already; join one of them.`);
       rooms.delete(empty.name);
     }
-    const room = { name, members: new Set(), history: [] };
+    const room = { name, members: new Set(), history: [], isTrimmed: false };
     rooms.set(name, room);
     return room;
   }
@@ -114,6 +114,7 @@ export function createRooms() {
         you: personOf(connection),
         people: [...room.members].map(personOf),
         history: room.history,
+        isTrimmed: room.isTrimmed,
       };
     },
 
@@ -123,7 +124,10 @@ export function createRooms() {
       messages += 1;
       const message = { id: `${boot}-${messages}`, from: personOf(connection), text, at: Date.now() };
       room.history.push(message);
-      if (room.history.length > HISTORY_MAX) room.history.shift();
+      if (room.history.length > HISTORY_MAX) {
+        room.history.shift();
+        room.isTrimmed = true;
+      }
       tell(room, { type: 'said', message }, connection);
       connection.send(JSON.stringify({ type: 'said', message, reference }));
     },

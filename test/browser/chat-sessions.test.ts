@@ -58,6 +58,14 @@ describe('a reload', () => {
     expect(await ada.page.locator('.message.own .message-text').allTextContents()).toEqual(['before']);
   });
 
+  it('leaves the count of its room right', async () => {
+    const ada = await tabIn('counted', 'Ada');
+    await ada.page.reload();
+    await ada.isIn('counted', 'Ada');
+    const badge = ada.page.locator('#rooms [data-room=counted] .badge');
+    await expect.poll(() => badge.textContent(), { timeout: 4_000 }).toBe('1');
+  });
+
   it('keeps the number that a name got', async () => {
     await tabIn('numbers', 'Ada');
     const second = await tabIn('numbers', 'Ada');
@@ -119,10 +127,16 @@ describe('the end of a session', () => {
     const ada = await tabIn('logout', 'Ada');
     const bob = await tabIn('logout', 'Bob');
     const id = await session(ada);
+    await ada.page.evaluate(`{
+      const state = document.querySelector('#state');
+      globalThis.states = [];
+      new MutationObserver(() => states.push(state.dataset.state)).observe(state, { attributes: true });
+    }`);
     await ada.page.getByRole('button', { name: 'Log out' }).click();
     await ada.page.getByText('You have logged out.').waitFor();
     await bob.seesPeople('Bob');
     await ada.connected();
+    expect(await ada.page.evaluate<string[]>('states')).not.toContain('waiting');
     await expect.poll(() => session(ada)).not.toBeNull();
     expect(await session(ada)).not.toBe(id);
     await ada.page.reload();

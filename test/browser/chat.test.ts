@@ -213,6 +213,72 @@ describe('the page', () => {
     expect(all).toEqual(Array.from({ length: 14 }, (_, i) => `fast ${i}`).sort());
   });
 
+  it('shows what was not said where the field has no room for all of it', async () => {
+    const ada = await tab();
+    await ada.join('Ada', newRoom());
+    await ada.page.evaluate(`for (let i = 0; i < 16; i++) {
+      document.querySelector('#text').value = i + 'x'.repeat(400);
+      document.querySelector('#say').requestSubmit();
+    }`);
+    await ada.page.getByText('That is too fast').waitFor();
+    const unsaid = ada.page.locator('.notice', { hasText: 'Not said: ' });
+    const field = ada.page.getByLabel('Message', { exact: true });
+    const seen = async () => {
+      const marked = await unsaid.allTextContents();
+      const kept = (await field.inputValue()).split('\n');
+      return [
+        ...(await ada.messages()),
+        ...kept,
+        ...marked.map((text) => text.replace('Not said: ', '')),
+      ].sort();
+    };
+    const all = Array.from({ length: 16 }, (_, i) => i + 'x'.repeat(400)).sort();
+    await expect.poll(seen, { timeout: 4_000 }).toEqual(all);
+    expect(await unsaid.count()).toBeGreaterThan(0);
+  });
+
+  it('marks a gap where more was said while it was away than the server keeps', async () => {
+    const room = newRoom();
+    const [ada] = await together(room, 'Ada');
+    const bob = await tab();
+    await bob.page.addInitScript(`{
+      const sockets = [];
+      globalThis.leave = () => {
+        globalThis.away = true;
+        for (const socket of sockets) socket.close(4000);
+      };
+      const unreached = () => {
+        const socket = Object.assign(new EventTarget(), { readyState: 3, close() {}, send() {} });
+        setTimeout(() => socket.dispatchEvent(new CloseEvent('close', { code: 1006 })));
+        return socket;
+      };
+      globalThis.WebSocket = class extends WebSocket {
+        constructor(url, protocols) {
+          if (globalThis.away) return unreached();
+          super(url, protocols);
+          sockets.push(this);
+        }
+      };
+    }`);
+    await bob.page.reload();
+    await bob.join('Bob', room);
+    await ada!.say('before');
+    await bob.seesMessage('before');
+    await bob.page.evaluate('leave()');
+    await ada!.seesPeople('Ada');
+    const { page, url } = await rawPage();
+    for (let guest = 0; guest < 6; guest++) {
+      const key = await open(page, url, ['chat']);
+      await call(page, 'sendText', key, JSON.stringify({ type: 'join', name: `Guest ${guest}`, room }));
+      for (let n = 0; n < 9; n++)
+        await call(page, 'sendText', key, JSON.stringify({ type: 'say', text: `${guest} says ${n}` }));
+      await ada!.seesMessage(`${guest} says 8`);
+      await call(page, 'closeSocket', key);
+    }
+    await bob.page.evaluate('globalThis.away = false; document.querySelector("#retry").click()');
+    await bob.page.getByText('More was said meanwhile than the server keeps').waitFor();
+  });
+
   it('names what is wrong with a name before it joins', async () => {
     const ada = await tab();
     await ada.connected();

@@ -34,6 +34,16 @@ it('has a client that shows what comes back', async () => {
   await endCleanly(server);
 });
 
+it('has a client that prints the echo of every line of a pipe before it closes', async () => {
+  const server = await serve('echo/server.mjs');
+  const client = start('echo/client.mjs', [server.url]);
+  const text = Array.from({ length: 500 }, (_, i) => `line ${i} ${'x'.repeat(i * 10)}\n`).join('');
+  client.process.stdin!.end(text);
+  expect(await client.end('none')).toBe(0);
+  expect(client.output()).toBe(`${text}closed with 1000\n`);
+  await endCleanly(server);
+});
+
 it('has a client that says why nobody is there', async () => {
   const client = start('echo/client.mjs', ['ws://127.0.0.1:1/']);
   expect(await client.end('none')).toBe(1);

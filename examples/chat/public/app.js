@@ -64,8 +64,10 @@ const receivers = {
   },
   welcome(message) {
     you = message.you;
-    // A room's history and what is on the screen overlap after a reconnect.
+    // A room's history and what is on the screen overlap after a reconnect, or more was said than is kept.
     if (message.room !== roomShown) clearLog();
+    else if (message.isTrimmed && !message.history.some(({ id }) => isShown(id)))
+      showNotice('You are back. More was said meanwhile than the server keeps: the rest is missing here.');
     else showNotice('You are back.');
     roomShown = message.room;
     for (const said of message.history) if (!isShown(said.id)) showMessage(said, said.from.id === you.id);
@@ -120,12 +122,15 @@ const receivers = {
   },
 };
 
-/** Puts back what was not said, in front of what was written since. */
+/** Puts back what was not said, in front of what was written since; what does not fit is shown as not said. */
 function giveBack(keys, why) {
-  const texts = keys.map((key) => unsaid.get(key));
-  for (const key of keys) unsaid.delete(key);
-  const all = [...texts, parts.text.value].filter((text) => text !== '').join('\n');
-  parts.text.value = all.slice(0, parts.text.maxLength);
+  for (const key of keys.toReversed()) {
+    const text = unsaid.get(key);
+    unsaid.delete(key);
+    const all = parts.text.value === '' ? text : `${text}\n${parts.text.value}`;
+    if (all.length <= parts.text.maxLength) parts.text.value = all;
+    else showNotice(`Not said: ${text}`);
+  }
   parts.sayError.textContent = why;
   fitText();
 }

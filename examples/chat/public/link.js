@@ -9,6 +9,8 @@ const STEADY = 3_000;
  * took the session over (4409): the two would take turns for ever.
  */
 const STOPS = new Set([1008, 4409]);
+/** The end that this page asked for: it comes back at once, and nothing is wrong. */
+const ENDED = 1000;
 
 /** Between half of the pause and all of it, so that the pages of a restarted server do not all come at once. */
 function pauseBefore(attempt) {
@@ -25,7 +27,7 @@ function pauseBefore(attempt) {
  * @typedef {object} LinkState
  * @property {'connecting' | 'open' | 'waiting' | 'stopped'} name
  * @property {number} [retryAt] when it is waiting
- * @property {number} [code] of the close, when it is waiting or stopped, and
+ * @property {number} [code] of the close before, and
  * @property {string} [reason] what the server said
  */
 export function openLink({ protocols, onMessage, onState }) {
@@ -57,10 +59,11 @@ export function openLink({ protocols, onMessage, onState }) {
       return;
     }
     if (openedAt > 0 && performance.now() - openedAt > STEADY) attempt = 0;
-    const pause = pauseBefore(attempt);
+    const pause = code === ENDED && attempt === 0 ? 0 : pauseBefore(attempt);
     attempt += 1;
     timer = setTimeout(connect, pause);
-    onState({ name: 'waiting', retryAt: Date.now() + pause, code, reason });
+    if (code === ENDED) onState({ name: 'connecting', code, reason });
+    else onState({ name: 'waiting', retryAt: Date.now() + pause, code, reason });
   }
 
   function retry() {
