@@ -6,8 +6,8 @@
 
 export type { AttachOptions, NodeServer } from './adopt/attach.js';
 export { connect } from './client/connect.js';
-export type { ConnectOptions } from './client/options.js';
-export { type Reconnecting, type ReconnectOptions, reconnect } from './client/reconnect.js';
+export type { ConnectOptions, HeaderFields } from './client/options.js';
+export { type Reconnecting, type ReconnectOptions, type RetryInfo, reconnect } from './client/reconnect.js';
 export { Connection } from './connection.js';
 export type { DeflateOptions } from './deflate.js';
 export { errorCodes, LwsError, type LwsErrorCode } from './errors.js';

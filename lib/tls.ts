@@ -1,6 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { rootCertificates } from 'node:tls';
+import { domainToASCII } from 'node:url';
 import { describe } from './arguments.js';
 import { LwsError } from './errors.js';
 import { type Native, type NativeTlsInfo, type NativeTlsOptions, native, type TlsHandle } from './native.js';
@@ -109,6 +111,21 @@ function pem(name: string, source: PemSource | undefined): Uint8Array | undefine
     return part.includes('-----BEGIN') ? Buffer.from(part) : readFile(name, part);
   });
   return Buffer.concat(read.flatMap((part) => [part, Buffer.from('\n')]));
+}
+
+/** RFC 1123 2.1, with the underscore that names of services have; an IP address; no more than DNS can carry. */
+function isServerName(name: string): boolean {
+  if (isIP(name) !== 0) return true;
+  const host = name.replace(/\.$/, '');
+  return host.length <= 253 && /^(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$/i.test(host);
+}
+
+/** @throws LwsError ERR_INVALID_OPTION for what is unknown or of the wrong type; files are not read. */
+export function checkClientTls(options: unknown): void {
+  check(options, [...common, 'servername'], 'tls');
+  const { servername } = options as ClientTlsOptions;
+  if (servername !== undefined && !isServerName(domainToASCII(servername) || servername))
+    throw invalid('tls.servername', 'a host name or an IP address', servername);
 }
 
 /** What the native side fills a context with; files are read now. */

@@ -6,16 +6,16 @@ import { type Dispatcher, dispatcher } from '../dispatch.js';
 import { LwsError } from '../errors.js';
 import type { Host } from '../handlers.js';
 import { behaviorOf, hostSettings } from '../host.js';
-import { pairs } from '../http/response-head.js';
 import { nativeOptions, type ServerOptions } from '../options.js';
 import { type Scope, scopeOfCaller } from '../scope.js';
 import { clientTls } from '../tls.js';
 import { Transport } from '../transport.js';
 import { dial, serverName } from './dial.js';
-import { Handshake, makeRequest, type Outcome } from './handshake.js';
+import { Handshake, makeRequest, type Outcome, type RequestOptions } from './handshake.js';
+import { headersFor } from './headers.js';
 import { type ConnectOptions, checkConnectOptions, parseUrl } from './options.js';
 
-type Options = ConnectOptions<never>;
+type Options = RequestOptions;
 
 /** Gives the socket to the native side; ours is closed, the descriptor lives on there. */
 function adopt(hub: Dispatcher, server: number, socket: Socket, host: string | null): [number, number] {
@@ -105,14 +105,18 @@ const OF_ORIGIN = new Set(['authorization', 'cookie', 'proxy-authorization', 'ho
 
 /** RFC 9110 15.4: what was meant for one origin is not told to another. */
 function withoutSecrets(options: Options): Options {
-  const kept = (options.headers as [string, string][]).filter(([name]) => !OF_ORIGIN.has(name.toLowerCase()));
+  const kept = options.headers.filter(([name]) => !OF_ORIGIN.has(name.toLowerCase()));
   return { ...options, headers: kept };
 }
 
-async function follow(first: URL, given: Options, signal: AbortSignal, scope: Scope): Promise<Connection> {
+async function follow(
+  first: URL,
+  given: ConnectOptions<never>,
+  signal: AbortSignal,
+  scope: Scope,
+): Promise<Connection> {
   let url = first;
-  /* read once: a redirect asks again, and a generator yields but once */
-  let options: Options = { ...given, headers: [...pairs(given.headers)] as [string, string][] };
+  let options: Options = { ...given, headers: await headersFor(given.headers, signal) };
   const deflate = deflateSettings(options.perMessageDeflate);
   for (let left = options.followRedirects ?? 0; ; left--) {
     signal.throwIfAborted();
@@ -156,7 +160,8 @@ export async function connect<D = undefined>(
     );
   }, handshakeTimeout);
   try {
-    return (await follow(target, options as Options, stop.signal, scope)) as unknown as Connection<D>;
+    const opened = await follow(target, options as ConnectOptions<never>, stop.signal, scope);
+    return opened as unknown as Connection<D>;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', aborted);

@@ -1,8 +1,13 @@
-import { type NetConnectOpts, Socket } from 'node:net';
-import { describe } from '../arguments.js';
+import { isIP, type NetConnectOpts, Socket } from 'node:net';
+import { domainToASCII } from 'node:url';
+import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
-import { parseHead, type RequestHead } from '../head.js';
+import { findAddresses } from './addresses.js';
 import type { ConnectOptions } from './options.js';
+import { openTunnel, parseProxy } from './proxy.js';
+
+/** Options of {@link dial}; headers are not its matter. */
+export type DialOptions = Omit<ConnectOptions<never>, 'headers'>;
 
 /** The host of a URL without the brackets of an IPv6 address. */
 export function hostOf(url: URL): string {
@@ -13,82 +18,71 @@ function portOf(url: URL): number {
   return url.port === '' ? (url.protocol === 'wss:' ? 443 : 80) : Number(url.port);
 }
 
+/** Of several addresses, what became of each (Node tells no message then). */
+function failure(cause: NodeJS.ErrnoException & { errors?: readonly Error[] }): LwsError {
+  const each = cause.message === '' ? cause.errors?.map((error) => error.message).join('; ') : undefined;
+  return new LwsError('ERR_CONNECT', `Connecting failed: ${each ?? cause.message}`, { cause });
+}
+
 /** Connects without reading: what the peer says belongs to the native side. */
 function open(options: NetConnectOpts, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = new Socket({ signal });
+    const fail = (cause: NodeJS.ErrnoException) => {
+      socket.destroy();
+      reject(signal.aborted ? signal.reason : failure(cause));
+    };
     socket.pause();
-    socket.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        signal.aborted
-          ? signal.reason
-          : new LwsError('ERR_CONNECT', `Connecting failed: ${cause.message}`, { cause }),
-      );
-    });
+    socket.once('error', fail);
     socket.once('connect', () => resolve(socket));
-    socket.connect({ ...options, autoSelectFamily: true } as NetConnectOpts);
+    try {
+      socket.connect(options);
+    } catch (cause) {
+      fail(cause as NodeJS.ErrnoException);
+    }
   });
 }
 
-function parseProxy(proxy: string | URL): URL {
-  const url = URL.canParse(String(proxy)) ? new URL(proxy) : undefined;
-  if (url?.protocol === 'http:') return url;
-  throw new LwsError(
-    'ERR_INVALID_OPTION',
-    `Expected http://[user:password@]host:port for the option "proxy" but got ${describe(String(proxy))}`,
-  );
+/** To the first of the addresses that answers: beside each other (RFC 8305), or in turn from an address of our own. */
+async function openHost(url: URL, options: DialOptions, signal: AbortSignal): Promise<Socket> {
+  const { lookup, localAddress } = options;
+  const host = hostOf(url);
+  const port = portOf(url);
+  const family = options.family ?? (localAddress === undefined ? 0 : isIP(localAddress));
+  const found = await findAddresses(host, lookup, family, signal);
+  const addresses = found.filter((each) => family === 0 || each.family === family);
+  signal.throwIfAborted();
+  if (addresses.length === 0)
+    throw new LwsError('ERR_CONNECT', `Connecting failed: ${host} has no address of IPv${family}`);
+  if (localAddress === undefined && addresses.length > 1)
+    return open(
+      {
+        host: 'addresses.invalid' /* a name, so that they are asked for */,
+        port,
+        autoSelectFamily: true,
+        lookup: (_host, _options, done) => done(null, addresses),
+      } as NetConnectOpts,
+      signal,
+    );
+  let last: unknown;
+  for (const { address } of addresses) {
+    try {
+      return await open({ host: address, port, ...(localAddress !== undefined && { localAddress }) }, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      last = error;
+    }
+  }
+  throw last;
 }
 
-function connectRequest(target: URL, proxy: URL): string {
+async function openThroughProxy(target: URL, options: DialOptions, signal: AbortSignal): Promise<Socket> {
+  const proxy = parseProxy(options.proxy!);
+  const { maxHeaderSize = 16 * 1024, maxResponseBody = 64 * 1024 } = options;
+  const socket = await openHost(proxy, options, signal);
   const authority = `${target.hostname}:${portOf(target)}`;
-  let text = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n`;
-  if (proxy.username !== '' || proxy.password !== '') {
-    const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-    text += `Proxy-Authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`;
-  }
-  return `${text}\r\n`;
-}
-
-const PROXY_HEAD_MAX = 16 * 1024;
-
-/** Reads the proxy's answer byte for byte, so that nothing after it is taken from the tunnel. */
-function readAnswer(socket: Socket): Promise<RequestHead> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const failed = (why: string) => done(new LwsError('ERR_CONNECT', `The proxy ${why}`));
-    const onEnd = () => failed('closed the connection');
-    const onReadable = () => {
-      for (let byte = socket.read(1); byte !== null; byte = socket.read(1)) {
-        text += byte.toString('latin1');
-        if (text.endsWith('\r\n\r\n')) return done(undefined);
-        if (text.length > PROXY_HEAD_MAX) return failed('sent a head that is too large');
-      }
-    };
-    const onError = (cause: Error) => done(new LwsError('ERR_CONNECT', 'The proxy failed', { cause }));
-    const done = (error: LwsError | undefined) => {
-      socket.off('readable', onReadable).off('end', onEnd).off('error', onError);
-      if (error) reject(error);
-      else resolve(parseHead(text));
-    };
-    socket.on('readable', onReadable).on('end', onEnd).on('error', onError);
-  });
-}
-
-async function openThroughProxy(target: URL, proxy: URL, signal: AbortSignal): Promise<Socket> {
-  const port = proxy.port === '' ? 80 : Number(proxy.port);
-  const socket = await open({ host: hostOf(proxy), port }, signal);
-  try {
-    socket.write(connectRequest(target, proxy));
-    const { url: status } = await readAnswer(socket);
-    if (!/^2\d\d$/.test(status))
-      throw new LwsError('ERR_CONNECT', `The proxy refused with ${status.slice(0, 40)}`);
-    if (socket.readableLength > 0)
-      throw new LwsError('ERR_CONNECT', 'The proxy sent bytes of its own into the tunnel');
-    return socket;
-  } catch (error) {
-    socket.destroy();
-    throw signal.aborted ? signal.reason : error;
-  }
+  await openTunnel(socket, authority, proxy, { maxHeaderSize, maxResponseBody }, signal);
+  return socket;
 }
 
 /**
@@ -96,18 +90,19 @@ async function openThroughProxy(target: URL, proxy: URL, signal: AbortSignal): P
  *
  * @throws LwsError ERR_CONNECT with the system's error as cause, or the signal's reason.
  */
-export async function dial(url: URL, options: ConnectOptions<never>, signal: AbortSignal): Promise<Socket> {
-  if (options.proxy !== undefined) return openThroughProxy(url, parseProxy(options.proxy), signal);
-  if (options.socketPath !== undefined) return open({ path: options.socketPath }, signal);
-  const { lookup, localAddress } = options;
-  const target = { host: hostOf(url), port: portOf(url) };
-  return open(
-    { ...target, ...(lookup && { lookup }), ...(localAddress !== undefined && { localAddress }) },
-    signal,
-  );
+export async function dial(url: URL, options: DialOptions, signal: AbortSignal): Promise<Socket> {
+  try {
+    if (options.proxy !== undefined) return await openThroughProxy(url, options, signal);
+    if (options.socketPath !== undefined) return await open({ path: options.socketPath }, signal);
+    return await openHost(url, options, signal);
+  } catch (error) {
+    if (error instanceof LwsError) throw error;
+    throw new LwsError('ERR_CONNECT', `Connecting failed: ${wordsOf(error)}`, { cause: error });
+  }
 }
 
-/** The name for SNI and verification. */
-export function serverName(url: URL, options: ConnectOptions<never>): string {
-  return options.tls?.servername ?? hostOf(url);
+/** The name for SNI and verification, which have no final dot (RFC 6066 3). */
+export function serverName(url: URL, options: DialOptions): string {
+  const name = options.tls?.servername ?? hostOf(url);
+  return (isIP(name) === 0 ? domainToASCII(name) || name : name).replace(/\.$/, '');
 }

@@ -4,49 +4,30 @@ import { type Crossing, sendRaw } from '../crossing.js';
 import { type DeflateSettings, deflateFlags, makeOffer, readAnswer } from '../deflate.js';
 import { LwsError } from '../errors.js';
 import type { Behavior, Host } from '../handlers.js';
-import { headerLines, pairs } from '../http/response-head.js';
+import { headerLines } from '../http/response-head.js';
 import { Gone, Out } from '../native.js';
 import type { Sink } from '../sink.js';
 import { TlsInfo } from '../tls.js';
 import type { Transport } from '../transport.js';
+import { basicCredentials } from './credentials.js';
 import { ended, systemError } from './network-error.js';
 import type { ConnectOptions } from './options.js';
-import { Refusal } from './refusal.js';
+import { BODY_TIME, Refusal } from './refusal.js';
 import { isInterim, parseResponseHead, type ResponseHead } from './response-head.js';
 
 /** What the handshake decided: a connection, a redirect, or an error. */
 export type Outcome = Connection | { redirect: string } | LwsError;
 
-/** RFC 6455 4.1: headers that are the handshake's own, and those of a body, which it has not. */
-const OWN = new Set([
-  'connection',
-  'upgrade',
-  'keep-alive',
-  'content-length',
-  'transfer-encoding',
-  'sec-websocket-key',
-  'sec-websocket-version',
-  'sec-websocket-extensions',
-  'sec-websocket-protocol',
-]);
-
-function checkNames(headers: ConnectOptions<never>['headers']): void {
-  for (const [name] of pairs(headers))
-    if (OWN.has(String(name).toLowerCase()))
-      throw new LwsError(
-        'ERR_INVALID_OPTION',
-        `Expected headers beside the handshake's own but got "${name}"`,
-      );
-}
+/** Options whose headers were read. */
+export type RequestOptions = Omit<ConnectOptions<never>, 'headers'> & { headers: [string, string][] };
 
 /** The request and the key that its answer must prove to know. */
 export function makeRequest(
   url: URL,
-  options: ConnectOptions<never>,
+  options: RequestOptions,
   deflate: DeflateSettings | undefined,
 ): { text: string; key: string } {
   const key = randomBytes(16).toString('base64');
-  checkNames(options.headers);
   const lines = headerLines(options.headers);
   const names = typeof options.protocols === 'string' ? [options.protocols] : (options.protocols ?? []);
   let text = `GET ${url.pathname}${url.search} HTTP/1.1\r\n`;
@@ -54,10 +35,9 @@ export function makeRequest(
   text += `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n`;
   if (names.length > 0) text += `Sec-WebSocket-Protocol: ${names.join(', ')}\r\n`;
   if (deflate !== undefined) text += `Sec-WebSocket-Extensions: ${makeOffer(deflate)}\r\n`;
-  if ((url.username !== '' || url.password !== '') && !/^authorization:/im.test(lines)) {
-    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    text += `Authorization: Basic ${Buffer.from(credentials).toString('base64')}\r\n`;
-  }
+  const credentials = basicCredentials(url, 'ERR_INVALID_ARGUMENT', 'of the URL');
+  if (credentials !== undefined && !/^authorization:/im.test(lines))
+    text += `Authorization: ${credentials}\r\n`;
   return { text: `${text}${lines}\r\n`, key };
 }
 
@@ -100,6 +80,7 @@ export class Handshake implements Sink {
   #chosen: Behavior | undefined;
   #refusal: Refusal | undefined;
   #late: LwsError | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #over = false;
 
   constructor(
@@ -131,6 +112,7 @@ export class Handshake implements Sink {
   #end(outcome: Outcome): void {
     if (this.#over) return;
     this.#over = true;
+    clearTimeout(this.#timer);
     this.#settle(outcome);
   }
 
@@ -191,14 +173,21 @@ export class Handshake implements Sink {
       return;
     }
     this.#refusal = new Refusal(head, this.#options.maxResponseBody ?? 64 * 1024);
-    if (this.#refusal.complete) this.#end(this.#refusal.toError());
-    else this.#crossing.put(Out.RESUME, this.#transport.slot, this.generation);
+    if (this.#refusal.complete) this.#tellRefusal();
+    else {
+      this.#timer = setTimeout(() => this.#tellRefusal(), BODY_TIME);
+      this.#crossing.put(Out.RESUME, this.#transport.slot, this.generation);
+    }
+  }
+
+  #tellRefusal(): void {
+    this.#end(this.#refusal!.toError());
   }
 
   body(bytes: Buffer): void {
     if (this.#refusal === undefined) return;
     this.#refusal.add(bytes);
-    if (this.#refusal.complete) this.#end(this.#refusal.toError());
+    if (this.#refusal.complete) this.#tellRefusal();
   }
 
   /**
@@ -207,7 +196,7 @@ export class Handshake implements Sink {
    */
   stop(why: LwsError): void {
     if (why.code !== 'ERR_TIMEOUT') this.#end(why);
-    else if (this.#refusal !== undefined) this.#end(this.#refusal.toError());
+    else if (this.#refusal !== undefined) this.#tellRefusal();
     else {
       this.#late = why;
       this.#crossing.put(Out.RESPONSE_END, this.#transport.slot, this.generation);

@@ -1,18 +1,26 @@
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { type Check, checkTable, integer, oneOf, text, type, wrong } from '../checks.js';
 import type { Connection } from '../connection.js';
 import type { DeflateOptions } from '../deflate.js';
 import { LwsError } from '../errors.js';
 import type { Handlers } from '../handlers.js';
 import { checkReaders, DAY, deflateChecks, handlerChecks, MAX_INT, token } from '../options.js';
-import type { ClientTlsOptions } from '../tls.js';
+import { type ClientTlsOptions, checkClientTls } from '../tls.js';
+import { basicCredentials } from './credentials.js';
+import { parseProxy } from './proxy.js';
+
+/** Header fields of a request. */
+export type HeaderFields = Record<string, string | string[]> | Headers | Iterable<[string, string]>;
 
 /** Options of {@link connect}. Times are milliseconds, sizes bytes. */
 export interface ConnectOptions<D = unknown> extends Handlers<D> {
   /** Becomes `connection.data`. */
   data?: D;
-  /** Further request headers, as `Authorization` or `Origin`. */
-  headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]>;
+  /**
+   * Further request headers, as `Authorization` or `Origin`; or a function, which may be async, that is asked once by
+   * each `connect` and before each try of `reconnect`, for a fresh token.
+   */
+  headers?: HeaderFields | (() => HeaderFields | Promise<HeaderFields>);
   /** Subprotocols to offer, the preferred one first. */
   protocols?: string | readonly string[];
   /** Aborts connecting; an open connection is not touched. */
@@ -27,9 +35,14 @@ export interface ConnectOptions<D = unknown> extends Handlers<D> {
   socketPath?: string;
   /** As Node's `dns.lookup`, which is the default. All addresses are tried (RFC 8305). */
   lookup?: LookupFunction;
-  /** Local address to connect from. */
+  /** Only addresses of IPv4 or IPv6. Default: both, or that of `localAddress`. */
+  family?: 4 | 6;
+  /** IP address to connect from. */
   localAddress?: string;
-  /** `http://[user:password@]host:port` of a proxy that is asked to CONNECT. */
+  /**
+   * `http://[user:password@]host:port` of a proxy that is asked to CONNECT. It is then the proxy that `lookup`,
+   * `family` and `localAddress` are used for. Proxies of the environment (`HTTP_PROXY`) are not looked at.
+   */
   proxy?: string | URL;
   /** Most redirects to follow. Default 0: a redirect is a refusal. `wss:` is never left for `ws:`. */
   followRedirects?: number;
@@ -59,11 +72,12 @@ export interface ConnectOptions<D = unknown> extends Handlers<D> {
   error?(error: LwsError, connection: Connection<D> | undefined): void;
 }
 
-const checks: Record<string, Check> = {
+export const connectChecks: Record<string, Check> = {
   ...handlerChecks,
   data: () => {},
   headers: (name, value) => {
-    if (typeof value !== 'object' || value === null) throw wrong(name, 'an object, Headers or pairs', value);
+    if (typeof value !== 'function' && (typeof value !== 'object' || value === null))
+      throw wrong(name, 'an object, Headers, pairs, or a function', value);
   },
   protocols: (name, value) => {
     const names: unknown = typeof value === 'string' ? [value] : value;
@@ -76,18 +90,19 @@ const checks: Record<string, Check> = {
     if (!(value instanceof AbortSignal)) throw wrong(name, 'an AbortSignal', value);
   },
   handshakeTimeout: integer(1, DAY),
-  tls: (name, value) => {
-    if (typeof value !== 'object' || value === null) throw wrong(name, 'an object', value);
-  },
+  tls: (_name, value) => checkClientTls(value),
   perMessageDeflate: (name, value) => {
     if (typeof value !== 'boolean') checkTable(value, deflateChecks, name);
   },
   socketPath: text,
   lookup: type('function'),
-  localAddress: text,
-  proxy: (name, value) => {
-    if (!(value instanceof URL)) text(name, value);
+  family: (name, value) => {
+    if (value !== 4 && value !== 6) throw wrong(name, '4 or 6', value);
   },
+  localAddress: (name, value) => {
+    if (typeof value !== 'string' || isIP(value) === 0) throw wrong(name, 'an IP address', value);
+  },
+  proxy: (_name, value) => void parseProxy(value as string | URL),
   followRedirects: integer(0, 20),
   maxResponseBody: integer(0, 16 * 1024 * 1024),
   maxPayload: integer(0, MAX_INT),
@@ -103,8 +118,22 @@ const checks: Record<string, Check> = {
 
 /** @throws LwsError ERR_INVALID_OPTION that names the option, what was expected and what came. */
 export function checkConnectOptions(options: unknown): void {
-  checkTable(options, checks, '');
+  checkTable(options, connectChecks, '');
+  checkTogether(options as ConnectOptions<never>);
+}
+
+/** What fits alone, but not together. */
+export function checkTogether(options: ConnectOptions<never>): void {
   checkReaders(options as Handlers, '');
+  const { socketPath, localAddress, family } = options;
+  for (const name of ['proxy', 'lookup', 'localAddress', 'family'] as const)
+    if (socketPath !== undefined && options[name] !== undefined)
+      throw new LwsError(
+        'ERR_INVALID_OPTION',
+        `Expected either "socketPath" or "${name}" but got both: a unix socket has no address`,
+      );
+  if (family !== undefined && localAddress !== undefined && isIP(localAddress) !== family)
+    throw wrong('localAddress', `an address of IPv${family}, as "family" says,`, localAddress);
 }
 
 /** RFC 6455 3: `ws:` and `wss:` without fragment; `http:` and `https:` mean the same, as in WHATWG. */
@@ -127,5 +156,6 @@ export function parseUrl(input: string | URL): URL {
   if (url.hash !== '')
     throw new LwsError('ERR_INVALID_ARGUMENT', `Expected a URL without fragment but got ${url.hash}`);
   if (url.protocol !== scheme) url = new URL(url.href.replace(/^http/, 'ws'));
+  basicCredentials(url, 'ERR_INVALID_ARGUMENT', 'of the URL');
   return url;
 }

@@ -1,11 +1,13 @@
 import { wordsOf } from '../arguments.js';
-import { type Check, checkTable, integer, type } from '../checks.js';
+import { type Check, checkTable, integer, type, wrong } from '../checks.js';
 import type { Connection } from '../connection.js';
 import { LwsError } from '../errors.js';
 import type { CloseInfo } from '../handlers.js';
 import { DAY } from '../options.js';
 import { connect } from './connect.js';
-import type { ConnectOptions } from './options.js';
+import { headersOnce } from './headers.js';
+import { type ConnectOptions, checkTogether, connectChecks, parseUrl } from './options.js';
+import { askedDelay, type Ending, isFinal } from './verdict.js';
 
 /** Options of {@link reconnect} beside those of `connect`. Times are milliseconds. */
 export interface ReconnectOptions<D = unknown> extends ConnectOptions<D> {
@@ -21,8 +23,24 @@ export interface ReconnectOptions<D = unknown> extends ConnectOptions<D> {
   stableAfter?: number;
   /** Failures in a row after which it gives up. Default: none. */
   maxRetries?: number;
-  /** Told before each wait: which retry, how long, and why. */
-  retry?(info: { attempt: number; delay: number; cause: CloseInfo | LwsError }): void;
+  /**
+   * Asked after each loss, before the wait: which retry this is, how long the wait, why, and whether by the table of
+   * close codes and statuses it would be over. `true` tries again, `false` ends it; anything else leaves it to the
+   * table. It may be async. Not asked once `maxRetries` are used up; one that fails ends it with ERR_HANDLER.
+   */
+  retry?(info: RetryInfo): unknown;
+}
+
+/** What {@link ReconnectOptions.retry} is told. */
+export interface RetryInfo {
+  /** Which retry in a row, from 1. */
+  readonly attempt: number;
+  /** Milliseconds until then, if there is one. */
+  readonly delay: number;
+  /** How the connection was closed, or why it did not open. */
+  readonly cause: CloseInfo | LwsError;
+  /** By the table it is over, unless `true` is returned. */
+  readonly final: boolean;
 }
 
 /** A connection that comes back. */
@@ -35,29 +53,8 @@ export interface Reconnecting<D = unknown> extends AsyncDisposable {
   close(): void;
 }
 
-/**
- * The contract of close codes: 1001, 1006, 1012, 1013 and 4408 say "come back";
- * every other is final (1000, 1008, 4401, 4409, 4429 ...).
- */
-const COME_BACK = new Set([1001, 1006, 1012, 1013, 4408]);
-
-/** A refusal that will not change by asking again: 4xx, but for "later" ones. */
-function isFinal(error: LwsError): boolean {
-  if (error.code !== 'ERR_HANDSHAKE')
-    return error.code === 'ERR_INVALID_OPTION' || error.code === 'ERR_INVALID_ARGUMENT';
-  const status = error.cause instanceof Response ? error.cause.status : 0;
-  return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
-}
-
-/** `retry=1500;spread=8000` in a reason: wait so long, plus up to so much at random. */
-function hint(info: CloseInfo | LwsError, most: number): number | undefined {
-  const match =
-    'reason' in info ? /(?:^|;)retry=(\d{1,8})(?:;spread=(\d{1,8}))?(?:;|$)/.exec(info.reason) : null;
-  if (match === null) return undefined;
-  return Math.min(Number(match[1]) + Math.random() * Number(match[2] ?? 0), most);
-}
-
 const checks: Record<string, Check> = {
+  ...connectChecks,
   minDelay: integer(1, DAY),
   maxDelay: integer(1, DAY),
   stableAfter: integer(0, DAY),
@@ -65,44 +62,67 @@ const checks: Record<string, Check> = {
   retry: type('function'),
 };
 
+function check(url: unknown, options: ReconnectOptions<never>): void {
+  checkTable(options, checks, '');
+  checkTogether(options);
+  if (typeof url !== 'function') parseUrl(url as string | URL);
+  const { minDelay, maxDelay } = options;
+  if (minDelay !== undefined && maxDelay !== undefined && minDelay > maxDelay)
+    throw wrong('minDelay', 'no more than "maxDelay"', minDelay);
+}
+
+/** What `give` gives, unless the signal is aborted before. */
+function unlessAborted<T>(signal: AbortSignal, give: () => T | PromiseLike<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = () =>
+      reject(new LwsError('ERR_ABORTED', 'The signal was aborted', { cause: signal.reason }));
+    if (signal.aborted) return over();
+    signal.addEventListener('abort', over, { once: true });
+    Promise.resolve()
+      .then(give)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', over));
+  });
+}
+
+function wait(delay: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, delay);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
 /**
- * Keeps a connection open: connects, and again when it is lost for a passing
- * reason, waiting a random part of a delay that doubles (full jitter).
+ * Keeps a connection open: connects, and again when it is lost for a passing reason, waiting a random part of a delay
+ * that doubles (full jitter), or as long as the server asks, up to `maxDelay`.
  *
  * @param url Or a function that is asked before each try, as for a fresh token; when it fails, so does the try.
- * @throws LwsError ERR_INVALID_OPTION at once for bad options.
+ * @throws LwsError ERR_INVALID_OPTION or ERR_INVALID_ARGUMENT at once for bad options, or a bad URL.
  */
 export function reconnect<D = undefined>(
   url: string | URL | (() => string | URL | Promise<string | URL>),
   options: ReconnectOptions<D> = {},
 ): Reconnecting<D> {
-  const { minDelay, maxDelay, stableAfter = 5_000, maxRetries, retry, ...rest } = options;
-  checkTable({ minDelay, maxDelay, stableAfter, maxRetries, retry }, checks, '');
-  const most = maxDelay ?? 30_000;
+  check(url, options as ReconnectOptions<never>);
+  const { minDelay = 500, maxDelay = 30_000, stableAfter = 5_000, maxRetries, retry, ...rest } = options;
+  const given = { ...rest, headers: headersOnce(rest.headers) };
+  const outer = rest.signal;
   const stop = new AbortController();
-  const signal = rest.signal ? AbortSignal.any([rest.signal, stop.signal]) : stop.signal;
+  const { signal } = stop;
+  const stopped = () => stop.abort(outer?.reason);
   let connection: Connection<D> | undefined;
   let closed = false;
   let openedAt = 0;
 
-  /** Where to go this time; nobody waits for it once it is over. */
-  function target(): string | URL | Promise<string | URL> {
-    if (typeof url !== 'function') return url;
-    return new Promise((resolve, reject) => {
-      const over = () =>
-        reject(new LwsError('ERR_ABORTED', 'The signal was aborted', { cause: signal.reason }));
-      if (signal.aborted) over();
-      signal.addEventListener('abort', over, { once: true });
-      Promise.resolve()
-        .then(url)
-        .then(resolve, reject)
-        .finally(() => signal.removeEventListener('abort', over));
-    });
-  }
-
-  async function once(): Promise<CloseInfo | LwsError> {
+  async function once(): Promise<Ending> {
     try {
-      connection = await connect<D>(await target(), { ...rest, signal } as ConnectOptions<D>);
+      const target = typeof url === 'function' ? await unlessAborted(signal, url) : url;
+      connection = await connect<D>(target, { ...given, signal } as ConnectOptions<D>);
       openedAt = performance.now();
       if (closed) connection.close();
       return await connection.closed;
@@ -115,39 +135,45 @@ export function reconnect<D = undefined>(
     }
   }
 
-  function wait(delay: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, delay);
-      signal.addEventListener('abort', done, { once: true });
-    });
+  function delayOf(attempt: number, ending: Ending): number {
+    const own = Math.random() * Math.min(minDelay * 2 ** Math.min(attempt - 1, 30), maxDelay);
+    const asked = askedDelay(ending);
+    if (asked === undefined) return Math.round(own);
+    /* whoever is sent away again and again waits for its own delay too */
+    return Math.round(Math.min(attempt === 1 ? asked : Math.max(asked, own), maxDelay));
   }
 
-  async function run(): Promise<CloseInfo | LwsError> {
-    for (let attempt = 0; ; ) {
-      const outcome = await once();
-      if (closed || signal.aborted) return outcome;
-      if (outcome instanceof LwsError) {
-        if (isFinal(outcome)) return outcome;
-      } else {
-        if (!COME_BACK.has(outcome.code)) return outcome;
-        if (performance.now() - openedAt >= stableAfter) attempt = 0;
-      }
-      if (attempt >= (maxRetries ?? Number.POSITIVE_INFINITY)) return outcome;
-      attempt++;
-      const longest = Math.min((minDelay ?? 500) * 2 ** Math.min(attempt - 1, 30), most);
-      const delay = Math.round(hint(outcome, most) ?? Math.random() * longest);
-      retry?.({ attempt, delay, cause: outcome });
-      await wait(delay);
-      if (closed || signal.aborted) return outcome;
+  /** Whether there is another try; an error where nobody can say. */
+  async function isOver(info: RetryInfo): Promise<boolean | LwsError> {
+    try {
+      const answer = retry === undefined ? undefined : await unlessAborted(signal, () => retry(info));
+      return typeof answer === 'boolean' ? !answer : info.final;
+    } catch (cause) {
+      if (signal.aborted) return true;
+      return new LwsError('ERR_HANDLER', `The retry function failed: ${wordsOf(cause)}`, { cause });
     }
   }
 
-  const finished = run();
+  async function run(): Promise<Ending> {
+    for (let attempt = 0; ; ) {
+      const cause = await once();
+      if (closed || signal.aborted) return cause;
+      const lasted = !(cause instanceof LwsError) && performance.now() - openedAt >= stableAfter;
+      if (lasted) attempt = 0;
+      if (attempt >= (maxRetries ?? Number.POSITIVE_INFINITY)) return cause;
+      attempt++;
+      const delay = delayOf(attempt, cause);
+      const over = await isOver({ attempt, delay, cause, final: isFinal(cause) });
+      if (over instanceof LwsError) return over;
+      if (over) return cause;
+      await wait(delay, signal);
+      if (closed || signal.aborted) return cause;
+    }
+  }
+
+  if (outer?.aborted) stopped();
+  outer?.addEventListener('abort', stopped, { once: true });
+  const finished = run().finally(() => outer?.removeEventListener('abort', stopped));
   const handle: Reconnecting<D> = {
     get connection() {
       return connection;

@@ -4,6 +4,9 @@ import { type Answerer, answerCode, type ResponseHead } from './response-head.js
 
 const sentence = { server: 'The server refused the upgrade with', proxy: 'The proxy refused with' } as const;
 
+/** Milliseconds that the rest of a body is waited for: the status is the answer, and known. */
+export const BODY_TIME = 2_000;
+
 /** RFC 9110 6.4.1: statuses whose responses have no content, so that `Response` takes none either. */
 const BARE = new Set([204, 205, 304]);
 

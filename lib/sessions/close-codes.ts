@@ -1,7 +1,7 @@
 /**
- * Why a connection was closed by its session. Clients may come back at once after 1013 (with a pause), and after
- * 4440 with a new session; after the others only when something has changed: a new authentication for 4401, another
- * user decision for 4409, fewer sessions for 4429, a new login for 1008.
+ * Why a connection was closed by its session. `lib/close-codes.ts` says after which of them a client comes back by
+ * itself: 1013, after a pause, and 4440, with a new session. After the others something has to change first: a new
+ * authentication for 4401, another decision of the user for 4409, fewer sessions for 4429, a new login for 1008.
  */
 export const closeCodes = {
   /** The session or its login was ended. */

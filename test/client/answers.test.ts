@@ -182,6 +182,14 @@ describe('a status that was read is told', () => {
     await (await asked.next()).peer.ended;
   });
 
+  it('two seconds after its head, where handshakeTimeout is longer', async () => {
+    const { url } = await rawServer(({ peer }) => peer.write(responseText('403 No', {}, 'half')));
+    const started = performance.now();
+    const error = await rejection(connect(url, { handshakeTimeout: 60_000 }));
+    expect(error.cause).toMatchObject({ status: 403 });
+    expect(performance.now() - started).toBeLessThan(30_000);
+  });
+
   it.each(['end', 'reset'] as const)(
     'when the network connection ends by %s inside its head',
     async (how) => {
