@@ -7,6 +7,7 @@ import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js
 import type * as contract from '../sessions/store.js';
 import { type Caller, createCaller, type Undo } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
+import { warnOfEviction } from './eviction.js';
 import type { Argument } from './link.js';
 import { createResult, fenceOf, limitOf, optional } from './operands.js';
 import { regenerateAcross } from './regenerate.js';
@@ -46,6 +47,8 @@ export class RedisStore implements contract.SessionStore {
   private readonly prefix: string;
   private readonly partitions: number;
   private readonly timeout: number;
+  /** Done once, after the first call that Redis answered. */
+  private lookForEviction: (() => Promise<void>) | undefined;
   /** What was taken out of Redis by calls that had been given up when it answered, by what they were to take. */
   private readonly late = new Map<string, contract.SessionRecord[]>();
 
@@ -61,6 +64,7 @@ export class RedisStore implements contract.SessionStore {
     check.checkInteger('timeout', timeout, 10, 60_000, 'ERR_INVALID_OPTION');
     const link = linkTo(client);
     this.caller = createCaller(link, timeout);
+    this.lookForEviction = () => warnOfEviction(link);
     this.prefix = prefix;
     this.partitions = partitions;
     this.timeout = timeout;
@@ -341,7 +345,15 @@ export class RedisStore implements contract.SessionStore {
   /** Runs an operation in the partition in front of `place`, a session id or connection key. */
   private call(place: string, operation: string, args: readonly Argument[], undo?: Undo): Promise<Reply> {
     const tag = `{${this.partitions}/${place.slice(0, place.indexOf('.'))}}`;
-    return this.caller.call(`${this.prefix}${tag}:exp`, operation, args, undo);
+    const reply = this.caller.call(`${this.prefix}${tag}:exp`, operation, args, undo);
+    const look = this.lookForEviction;
+    if (look !== undefined) {
+      this.lookForEviction = undefined;
+      reply.then(look, () => {
+        this.lookForEviction = look;
+      });
+    }
+    return reply;
   }
 
   /** Runs in every partition at the same time, or only in that of the user if there is one. */

@@ -66,6 +66,7 @@ export function checkSocket(connection: SessionSocket): void {
 async function findOrCreate(core: Core, attachment: Attachment, request: CheckedRequest): Promise<Session> {
   const { settings, localStore } = core;
   try {
+    await core.lifecycle.reclaim();
     return await attachIn(core, settings.store, attachment, request);
   } catch (error) {
     if (!isStoreFailure(error) || localStore === undefined) throw error;

@@ -31,6 +31,11 @@ export interface HttpSessionStoreOptions<B extends abstract new () => object> {
   readonly sweepInterval?: number;
   /** Largest session when stored. Default 64 KiB. */
   readonly maxBytes?: number;
+  /**
+   * A stored HTTP session that cannot be read, as after a rollback: `fail` with `ERR_STORE`, or `replace`: as if there
+   * were none, so that the browser gets a new one. Default `fail`.
+   */
+  readonly whenUnreadable?: 'fail' | 'replace';
 }
 
 /** An express-session store on a {@link SessionStore}. */
@@ -67,7 +72,15 @@ export function httpSessionStore<B extends abstract new () => object>(
   options: HttpSessionStoreOptions<B>,
 ): InstanceType<B> & SessionBackedHttpStore {
   checkOptions('httpSessionStore', options);
-  const { Store, store, ttl = 86_400_000, sweepInterval = 30_000, maxBytes = 65_536, ...unknown } = options;
+  const {
+    Store,
+    store,
+    ttl = 86_400_000,
+    sweepInterval = 30_000,
+    maxBytes = 65_536,
+    whenUnreadable = 'fail',
+    ...unknown
+  } = options;
   refuseUnknown('httpSessionStore', unknown);
   if (typeof Store !== 'function') {
     throw new LwsError(
@@ -79,11 +92,21 @@ export function httpSessionStore<B extends abstract new () => object>(
   checkInteger('ttl', ttl, 1, maxTtl, 'ERR_INVALID_OPTION');
   checkInteger('sweepInterval', sweepInterval, 10, 3_600_000, 'ERR_INVALID_OPTION');
   checkInteger('maxBytes', maxBytes, 64, 16_777_216, 'ERR_INVALID_OPTION');
+  if (whenUnreadable !== 'fail' && whenUnreadable !== 'replace') {
+    const message = `whenUnreadable has to be 'fail' or 'replace', but is ${describe(whenUnreadable)}`;
+    throw new LwsError('ERR_INVALID_OPTION', message);
+  }
   const listeners = new Set<(sid: string) => unknown>();
 
   async function get(sid: string): Promise<HttpSessionData | undefined> {
     const record = await store.get(idOf(store, sid));
-    return record && sessionOf(record);
+    if (record === undefined) return undefined;
+    try {
+      return sessionOf(record);
+    } catch (error) {
+      if (whenUnreadable === 'fail') throw error;
+      return undefined;
+    }
   }
 
   async function set(sid: string, session: HttpSessionData): Promise<void> {
@@ -141,7 +164,7 @@ export function httpSessionStore<B extends abstract new () => object>(
     for (let more = true; more; ) {
       const swept = await store.sweep(256);
       // One that cannot be read, or whose listener fails, costs no other: they will not come again.
-      const told = await Promise.allSettled(swept.records.map(async (record) => tellEnd(unpack(record).sid)));
+      const told = await Promise.allSettled(swept.records.map(async (record) => tellEnd(sidOf(record))));
       for (const outcome of told) if (outcome.status === 'rejected') reportTo(outcome.reason);
       ({ more } = swept);
     }
@@ -163,7 +186,7 @@ export function httpSessionStore<B extends abstract new () => object>(
     destroy: (sid, callback) => answer(destroy(sid), callback),
     all: (callback) =>
       answer(
-        records().then((all) => all.map(sessionOf)),
+        records().then((all) => all.flatMap(readableOf)),
         callback,
       ),
     length: (callback) =>
@@ -173,7 +196,7 @@ export function httpSessionStore<B extends abstract new () => object>(
       ),
     clear(callback) {
       const clear = async () => {
-        for (const record of await records()) await destroy(unpack(record).sid);
+        for (const record of await records()) await destroy(sidOf(record));
       };
       answer(clear(), callback);
     },
@@ -243,4 +266,23 @@ function unpack({ attributes }: SessionRecord): { sid: string; session: HttpSess
 
 function sessionOf(record: SessionRecord): HttpSessionData {
   return unpack(record).session;
+}
+
+/** One that cannot be read costs no other. */
+function readableOf(record: SessionRecord): HttpSessionData[] {
+  try {
+    return [sessionOf(record)];
+  } catch {
+    return [];
+  }
+}
+
+/** Its login has the same name, where that is not a hash: it is known although the values cannot be read. */
+function sidOf(record: SessionRecord): string {
+  try {
+    return unpack(record).sid;
+  } catch (error) {
+    if (record.loginId === undefined) throw error;
+    return record.loginId;
+  }
 }

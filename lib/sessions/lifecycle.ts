@@ -2,11 +2,13 @@ import { LwsError } from '../errors.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
 import { type Core, closeFor, handleOf, inBackground, isStoreFailure, storesOf } from './core.js';
+import { decode } from './decode.js';
 import type { EndReason } from './events.js';
 import { connectionOfKey } from './ids.js';
 import type { Attachment } from './registry.js';
 import type { Session, SessionHost } from './session.js';
 import type { Fence, Identity, SessionOwner, SessionRecord, SessionStore } from './store.js';
+import { encodeValues } from './values.js';
 
 /** Most detaches that wait for a failing store; the sessions of further ones go by their time to live. */
 const maxUnfinished = 100_000;
@@ -25,6 +27,7 @@ export class Lifecycle implements SessionHost {
   private readonly core: Core;
   private readonly unfinished = new Map<Session, () => Promise<unknown>>();
   private readonly leaving = new Set<Promise<void>>();
+  private reclaiming: Promise<number> | undefined;
 
   constructor(core: Core) {
     this.core = core;
@@ -289,20 +292,48 @@ export class Lifecycle implements SessionHost {
     });
   }
 
+  replace(error: LwsError, bytes: Uint8Array, what: 'attributes' | 'extensions'): object {
+    const { settings, teller } = this.core;
+    const { whenUnreadable, maxAttributes } = settings;
+    if (whenUnreadable === 'fail') throw error;
+    teller.fail(error, `reading ${what}`);
+    if (whenUnreadable === 'replace') return {};
+    // As if it had been stored: what would not come back equal is refused, and nobody else has a hand in it.
+    return decode(encodeValues(whenUnreadable(error, bytes, what), what, maxAttributes)) as object;
+  }
+
+  /**
+   * Under a `nodeId` that was given, a process before this one may have left sessions that it owned: they are
+   * detached before the first connection here gets one.
+   */
+  async reclaim(): Promise<void> {
+    const { settings } = this.core;
+    if (!settings.isNodeGiven) return;
+    this.reclaiming ??= this.releaseAll(settings.nodeId).catch((error: unknown) => {
+      this.reclaiming = undefined;
+      throw error;
+    });
+    await this.reclaiming;
+  }
+
   expireAuth(session: Session): void {
     this.core.authClock.watch(session);
   }
 
   /** Declares a node dead and detaches what it owned. */
   async release(nodeId: string): Promise<number> {
-    const { core } = this;
-    const { store, keepDetached } = core.settings;
     checkName('nodeId', nodeId);
-    if (nodeId === core.settings.nodeId)
+    if (nodeId === this.core.settings.nodeId)
       throw new LwsError(
         'ERR_INVALID_ARGUMENT',
         'releaseNode() is for a node that is dead, but this is its own',
       );
+    return this.releaseAll(nodeId);
+  }
+
+  private async releaseAll(nodeId: string): Promise<number> {
+    const { core } = this;
+    const { store, keepDetached } = core.settings;
     for (let released = 0; ; ) {
       const { records, more } = await store.orphans(nodeId, keepDetached, 256);
       for (const record of records) core.teller.tell('orphan', handleOf(core, store, record));

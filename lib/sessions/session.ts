@@ -7,7 +7,7 @@ import type { Attachment } from './registry.js';
 import { readIdentity } from './request.js';
 import type { MessageData, SendResult, SessionSocket } from './socket.js';
 import type { Change, Fence, Identity, SessionRecord, SessionStore } from './store.js';
-import { equalBytes, readValues, type Updater, updateValues } from './values.js';
+import { equalBytes, type Replace, readValues, type Updater, updateValues } from './values.js';
 
 /** What a session asks of its manager. */
 export interface SessionHost {
@@ -15,6 +15,8 @@ export interface SessionHost {
   readonly exact: boolean;
   /** The session belongs to someone else, or nobody, now: its connection here has to go. */
   lost(session: Session, outcome: 'fenced' | 'gone'): void;
+  /** What stands in the place of values that cannot be read; throws the error where that is the policy. */
+  replace(error: LwsError, bytes: Uint8Array, what: 'attributes' | 'extensions'): object;
   /** Whether a session that is gone goes on here under an id that it got elsewhere; then it has that now. */
   follow(session: Session): Promise<boolean>;
   end(session: Session, closing: Closing): Promise<'fenced' | undefined>;
@@ -123,13 +125,13 @@ export class Session<A extends object = Record<string, unknown>> {
 
   /** The user's values, frozen. {@link update} changes them. */
   get attributes(): Readonly<A> {
-    this.attributesRead ??= readValues(this.record.attributes);
+    this.attributesRead ??= readValues(this.record.attributes, this.replacing('attributes'));
     return this.attributesRead as A;
   }
 
   /** Values of libraries, apart from the user's; frozen. {@link updateExtensions} changes them. */
   get extensions(): Readonly<Record<string, unknown>> {
-    this.extensionsRead ??= readValues(this.record.extensions);
+    this.extensionsRead ??= readValues(this.record.extensions, this.replacing('extensions'));
     return this.extensionsRead as Record<string, unknown>;
   }
 
@@ -148,6 +150,7 @@ export class Session<A extends object = Record<string, unknown>> {
   /**
    * Changes the attributes by compare and set: `change` gets a draft to alter, or returns new attributes. When
    * somebody else changed the session meanwhile it runs again on what is there now, so it must have no other effect.
+   * Stored attributes that cannot be read are repaired by returning new ones.
    *
    * @returns the new attributes
    * @throws `ERR_SESSION_GONE`, `ERR_SESSION_FENCED`, `ERR_SESSION_CONFLICT` after 16 tries, `ERR_STORE`;
@@ -230,8 +233,8 @@ export class Session<A extends object = Record<string, unknown>> {
 
   /** What may be shown and logged: everything but the id, which is a secret. */
   toJSON(): object {
-    const { userId, loginId, status, generation, version, createdAt, lastActive, expiresAt, attributes } =
-      this;
+    const { userId, loginId, status, generation, version, createdAt, lastActive, expiresAt } = this;
+    const attributes = this.shown();
     return { userId, loginId, status, generation, version, createdAt, lastActive, expiresAt, attributes };
   }
 
@@ -253,6 +256,19 @@ export class Session<A extends object = Record<string, unknown>> {
     this.record = { ...this.record, status: 'detached', owner: undefined };
   }
 
+  private replacing(what: 'attributes' | 'extensions'): Replace {
+    return (error) => this.host.replace(error, this.record[what], what);
+  }
+
+  /** Logging a session never fails, whatever is stored. */
+  private shown(): unknown {
+    try {
+      return this.attributes;
+    } catch {
+      return 'cannot be read';
+    }
+  }
+
   private enqueue<T>(run: () => Promise<T>): Promise<T> {
     const result = this.queue.then(run);
     this.queue = result.catch(() => undefined);
@@ -263,7 +279,7 @@ export class Session<A extends object = Record<string, unknown>> {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       this.refuseEnded();
       const before = this.record[what];
-      const bytes = updateValues(before, update, what, this.host.maxAttributes);
+      const bytes = updateValues(before, update, what, this.host.maxAttributes, this.replacing(what));
       if (equalBytes(bytes, before)) return;
       const { id, fence } = this;
       const change: Change = { version: this.version, fence, [what]: bytes };

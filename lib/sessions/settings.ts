@@ -23,7 +23,10 @@ export interface LoginSource {
 export interface SessionManagerOptions {
   /** Where sessions live. Default: a new `MemoryStore`. */
   readonly store?: SessionStore;
-  /** This process among those that share the store. Must never be used by two at a time. Default: made up, unique. */
+  /**
+   * This process among those that share the store. Must never be used by two at a time: sessions that an earlier
+   * process of the same name left attached are detached before the first one here is. Default: made up, unique.
+   */
   readonly nodeId?: string;
   /** How long a session lives without activity. Default 30 minutes. */
   readonly ttl?: number;
@@ -47,6 +50,15 @@ export interface SessionManagerOptions {
    * which the store never gets to know. Default `reject`.
    */
   readonly whenStoreFails?: 'reject' | 'local';
+  /**
+   * Stored values that cannot be read, as those of a newer version after a rollback: `fail` where they are asked for
+   * with `ERR_STORE`; `replace` by `{}`; or a function that returns what stands in their place. An `error` event tells
+   * of each replacement; it is stored by the next `update`. Default `fail`.
+   */
+  readonly whenUnreadable?:
+    | 'fail'
+    | 'replace'
+    | ((error: LwsError, bytes: Uint8Array, what: 'attributes' | 'extensions') => object);
   /** Time between two sweeps. Default a tenth of `ttl`, between 250 ms and 5 s. */
   readonly sweepInterval?: number;
   /** Largest attributes, and extensions, of one session when stored. Default 64 KiB, at most 16 MiB. */
@@ -66,6 +78,8 @@ export interface SessionManagerOptions {
 export interface Settings {
   readonly store: SessionStore;
   readonly nodeId: string;
+  /** It was given, so that an earlier process may have had it. */
+  readonly isNodeGiven: boolean;
   readonly ttl: number;
   readonly maxAge: number | undefined;
   readonly keepDetached: number;
@@ -73,6 +87,7 @@ export interface Settings {
   readonly pongsAreActivity: boolean;
   readonly limit: UserLimit | undefined;
   readonly localWhenStoreFails: boolean;
+  readonly whenUnreadable: NonNullable<SessionManagerOptions['whenUnreadable']>;
   readonly sweepInterval: number;
   readonly maxAttributes: number;
   readonly loginBlock: number;
@@ -94,6 +109,7 @@ export function settingsOf(options: SessionManagerOptions): Settings {
     maxPerUser,
     onExcess = 'reject',
     whenStoreFails = 'reject',
+    whenUnreadable = 'fail',
     sweepInterval = Math.min(5000, Math.max(250, Math.floor(ttl / 10))),
     maxAttributes = defaultMaxBytes,
     loginBlock = 60_000,
@@ -112,6 +128,7 @@ export function settingsOf(options: SessionManagerOptions): Settings {
   if (maxPerUser !== undefined) integer('maxPerUser', maxPerUser, 1, 100_000);
   oneOf('onExcess', onExcess, 'reject', 'closeOldest');
   oneOf('whenStoreFails', whenStoreFails, 'reject', 'local');
+  if (typeof whenUnreadable !== 'function') oneOf('whenUnreadable', whenUnreadable, 'fail', 'replace');
   integer('sweepInterval', sweepInterval, 10, 3_600_000);
   integer('maxAttributes', maxAttributes, 64, 16_777_216);
   integer('loginBlock', loginBlock, 0, 86_400_000);
@@ -123,6 +140,7 @@ export function settingsOf(options: SessionManagerOptions): Settings {
   return {
     store,
     nodeId,
+    isNodeGiven: options.nodeId !== undefined,
     ttl,
     maxAge,
     keepDetached,
@@ -130,6 +148,7 @@ export function settingsOf(options: SessionManagerOptions): Settings {
     pongsAreActivity,
     limit: maxPerUser === undefined ? undefined : { max: maxPerUser, onExcess },
     localWhenStoreFails: whenStoreFails === 'local',
+    whenUnreadable,
     sweepInterval,
     maxAttributes,
     loginBlock,

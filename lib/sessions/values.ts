@@ -7,9 +7,39 @@ import { kindOf } from './ids.js';
 /** A function that changes values: it alters the draft it gets, or returns new ones. Never async. */
 export type Updater<T> = (draft: T) => T | void;
 
+/** What stands in the place of values that cannot be read; throws where nothing does. */
+export type Replace = (error: LwsError) => object;
+
 /** Reads stored values, frozen: a change that is not stored would be lost without a word. */
-export function readValues(bytes: Uint8Array): object {
-  return freeze(decode(bytes)) as object;
+export function readValues(bytes: Uint8Array, replace: Replace): object {
+  return freeze(decodeValues(bytes, replace)) as object;
+}
+
+function decodeValues(bytes: Uint8Array, replace: Replace): object {
+  try {
+    const values = decode(bytes);
+    if (isPlain(values)) return values;
+    throw new LwsError('ERR_STORE', 'stored values are no plain object');
+  } catch (error) {
+    return replace(error as LwsError);
+  }
+}
+
+/** A draft of what cannot be read: who only returns new values never looks at it, everybody else gets the error. */
+function draftOf(error: unknown): object {
+  const refuse = () => {
+    throw error;
+  };
+  const traps = ['get', 'set', 'has', 'ownKeys', 'getPrototypeOf', 'defineProperty', 'deleteProperty'];
+  return new Proxy({}, Object.fromEntries(traps.map((trap) => [trap, refuse])));
+}
+
+function draftFrom(bytes: Uint8Array, replace: Replace): object {
+  try {
+    return decodeValues(bytes, replace);
+  } catch (error) {
+    return draftOf(error);
+  }
 }
 
 /** Runs the updater on a draft of its own and returns the result as bytes. */
@@ -18,13 +48,14 @@ export function updateValues(
   update: Updater<object>,
   name: string,
   maxBytes: number,
+  replace: Replace,
 ): Uint8Array {
   if (typeof update !== 'function')
     throw new LwsError('ERR_INVALID_ARGUMENT', `update() takes a function, but got ${kindOf(update)}`);
-  const draft = decode(bytes) as object;
+  const draft = draftFrom(bytes, replace);
   const returned: unknown = update(draft);
   const result = returned === undefined ? draft : returned;
-  if (isThenable(result)) {
+  if (result !== draft && isThenable(result)) {
     // What it will fail with is nobody's any more.
     result.then(undefined, () => undefined);
     const message = 'the function given to update() has to be synchronous: it may run again after a conflict';

@@ -188,7 +188,10 @@ describe('a Redis in which somebody else wrote', () => {
     const session = await manager.attach(new FakeSocket(), { sessionId: id });
     expect(first.code).toBe(4409);
     expect(() => session.attributes).toThrow(expect.objectContaining({ code: 'ERR_STORE' }));
-    await expect(session.update(() => ({ n: 2 }))).rejects.toMatchObject({ code: 'ERR_STORE' });
+    await expect(session.update((draft) => void Object.assign(draft, { n: 2 }))).rejects.toMatchObject({
+      code: 'ERR_STORE',
+    });
+    expect(await session.update(() => ({ n: 2 }))).toEqual({ n: 2 });
     await session.end();
     expect(await manager.get(id)).toBeUndefined();
   });
