@@ -91,7 +91,7 @@ export class Connection<D = unknown, X = unknown> {
     return this.head;
   }
 
-  /** True from `open` until either side closes. */
+  /** True from `open` until either side closes, and of what is sent until then nothing is lost to the closing. */
   get isOpen(): boolean {
     return this.stage === Stage.OPEN;
   }
@@ -371,11 +371,22 @@ export class Connection<D = unknown, X = unknown> {
     this.host.failed(error, this as unknown as Connection);
   }
 
-  /** @internal Nothing can be sent any more: the peer closed, its input failed, or we close it (`ours`). */
+  /**
+   * @internal The peer closed, failed or ended its direction: nothing more comes of it, and what its messages are
+   * answered with goes out first. `ours`: it does not take what was published for it, and is closed.
+   */
   closing(ours: boolean): void {
-    if (this.stage === Stage.OPEN) this.stage = Stage.CLOSING;
-    if (ours) this.inbox?.discard();
-    else this.inbox?.endWaiting();
+    if (this.stage !== Stage.OPEN) return;
+    if (ours) this.close(1013, 'maxBackpressure exceeded');
+    else if (this.inbox === undefined || !this.inbox.holdAnswer()) this.answer();
+  }
+
+  /** @internal Behind everything that was sent. */
+  answer(): void {
+    if (this.stage !== Stage.OPEN) return;
+    this.crossing.put(Out.ANSWER, this.slot, this.generation);
+    this.stage = Stage.CLOSING;
+    this.inbox?.endWaiting();
   }
 
   /** @internal The native side is gone. Waits for an unsettled `open`, then tells `close`. */

@@ -77,6 +77,8 @@ export interface Host {
   /** Which proxies are believed about the client's address. */
   readonly trust?: Trust | undefined;
   readonly openTimeout: number;
+  /** How long what a connection holds may put off the answer of the peer's close. */
+  readonly closeTimeout: number;
   /** Of a server; clients have none. */
   readonly topics?: Topics | undefined;
   /** Tells the `error` handler, or lets the cause surface as uncaught. */

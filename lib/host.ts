@@ -47,6 +47,7 @@ export function hostSettings(o: ServerOptions, scope: Scope): Omit<Host, 'left'>
     dropsOverflow: o.onBackpressure === 'drop',
     strictLifetime: o.strictLifetime ?? false,
     openTimeout: o.handshakeTimeout ?? 10_000,
+    closeTimeout: o.closeTimeout ?? 5_000,
     failed: reporter(o, scope),
   };
 }

@@ -3,6 +3,7 @@ import { callFragment, callMessage, callPong } from './calls.js';
 import type { Connection } from './connection.js';
 import { Stage } from './connection.js';
 import { LwsError } from './errors.js';
+import { Grace } from './grace.js';
 import type { CloseInfo, FragmentInfo } from './handlers.js';
 import { ConnectionFlag, Out } from './native.js';
 
@@ -38,6 +39,8 @@ export class Inbox {
   #reader: { wake: ((result: IteratorResult<string | Buffer>) => void) | undefined } | undefined;
   #full = false;
   #nativePaused = false;
+  /** Until the peer's close is answered. */
+  #grace: Grace | undefined;
   #ended: CloseInfo | undefined;
   #finished = false;
   #releasing = false;
@@ -133,8 +136,24 @@ export class Inbox {
       this.#call(held);
     }
     this.#releasing = false;
+    this.#taken();
     this.#syncNative();
     this.#tellClose();
+  }
+
+  /**
+   * The peer closed. True: its close is answered when what is held was taken, and answered by those who took it, but
+   * within `closeTimeout`.
+   */
+  holdAnswer(): boolean {
+    if (this.#held.length === 0) return false;
+    const c = this.#connection;
+    this.#grace ??= new Grace(c.host.closeTimeout, () => c.answer());
+    return true;
+  }
+
+  #taken(): void {
+    if (this.#held.length === 0) this.#grace?.enough();
   }
 
   #tellClose(): void {
@@ -190,6 +209,7 @@ export class Inbox {
 
   /** After close() or terminate(): nothing more is delivered. */
   discard(): void {
+    this.#grace?.cancel();
     this.#held = [];
     this.#bytes = 0;
     this.endWaiting();
@@ -198,6 +218,7 @@ export class Inbox {
 
   /** The native side is gone. False: `close` waits, or was told. */
   end(info: CloseInfo): boolean {
+    this.#grace?.cancel();
     this.#ended = info;
     if (this.#keepsClose()) return false;
     if (!this.#blocked()) this.#release();
@@ -258,6 +279,7 @@ export class Inbox {
       const held = this.#held.shift();
       if (held !== undefined) {
         this.#bytes -= sizeOf(held);
+        this.#taken();
         if (this.#full && this.#bytes < LOW_WATER) {
           this.#full = false;
           this.#syncNative();

@@ -197,6 +197,7 @@ export const Out = {
   RESPONSE_END: 10,
   SHORT: 11,
   UNTIL_END: 12,
+  ANSWER: 13,
 } as const;
 
 /** Offset of the first out-record; before it {@link OUT_WRITE_OFFSET} and {@link OUT_SORTED}. */

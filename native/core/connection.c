@@ -21,7 +21,11 @@ static bool tell(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail) {
   lwsn_context *context = c->transport->context;
   lwsn_record record = record_for(c, kind);
   record.detail = detail;
-  return context->destroying || c->transport->introduction || lwsn_inbound_push(&context->inbound, &record);
+  if (context->destroying || c->transport->introduction) return true;
+  if (!lwsn_inbound_push(&context->inbound, &record)) return false;
+  /* of what comes behind the peer's end nothing is waited for: it could go on for ever */
+  if (!lwsn_connection_is_deaf(c)) c->told = lwsn_inbound_end(&context->inbound);
+  return true;
 }
 
 static bool tell_or_drop(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail) {
@@ -74,7 +78,7 @@ bool lwsn_connection_established(lwsn_connection *c, lwsn_transport *t, uint32_t
 void lwsn_connection_closed(lwsn_connection *c) {
   lwsn_transport *t = c->transport;
   if (!t) return;
-  if (c->state == LWSN_CONNECTION_OPEN || c->state == LWSN_CONNECTION_CLOSING) {
+  if (c->state >= LWSN_CONNECTION_OPEN && c->state <= LWSN_CONNECTION_CLOSING) {
     t->server->stats.closed++;
     t->server->stats.connections--;
     bool clean = c->close_sent && c->close_received && t->fin_sent && t->input_ended;
@@ -96,7 +100,9 @@ void lwsn_connection_closed(lwsn_connection *c) {
   c->transport = NULL;
 }
 
-bool lwsn_connection_may_send(const lwsn_connection *c) { return c->state == LWSN_CONNECTION_OPEN && !c->close_sent; }
+bool lwsn_connection_may_send(const lwsn_connection *c) {
+  return c->state == LWSN_CONNECTION_OPEN || c->state == LWSN_CONNECTION_LEAVING;
+}
 
 static void close_timed_out(lwsn_timer *timer) {
   lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
@@ -113,21 +119,80 @@ static bool send_control(lwsn_connection *c, unsigned opcode, const uint8_t *pay
   return lwsn_send(c->transport, &part, 1);
 }
 
-static bool send_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
-  c->close_sent = true;
+static void stop_sending(lwsn_connection *c) {
   c->state = LWSN_CONNECTION_CLOSING;
+  lwsn_topics_leave_all(&c->transport->server->topics, c->transport);
+}
+
+static bool send_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
   lwsn_transport *t = c->transport;
-  lwsn_topics_leave_all(&t->server->topics, t);
+  c->close_sent = true;
+  stop_sending(c);
   lwsn_transport_arm(t, t->server->options.close_timeout, close_timed_out);
   return send_control(c, LWSN_OP_CLOSE, payload, size);
 }
 
+/* Both halves of the handshake are there, or there will be no other: TCP ends. */
+static void part(lwsn_connection *c) {
+  if (c->client && c->close_received && !c->failed)
+    lwsn_transport_await_end(c->transport);
+  else
+    lwsn_transport_end(c->transport);
+}
+
 void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
-  if (c->close_sent || c->state != LWSN_CONNECTION_OPEN) return;
+  if (!lwsn_connection_may_send(c)) return;
   if (!c->why) c->why = "the peer did not answer the close frame";
   lwsn_message_stop(c);
   if (!send_close(c, payload, size)) return;
-  lwsn_transport_update_hold(c->transport); /* a paused connection must still see the peer's close frame */
+  if (lwsn_connection_is_deaf(c))
+    part(c);
+  else
+    lwsn_transport_update_hold(c->transport); /* a paused connection must still see the peer's close frame */
+}
+
+/* RFC 6455 5.5.1: typically echoes the status code; the reason goes with it, as browsers show it to the page. */
+static size_t answering(const lwsn_connection *c, uint8_t payload[LWSN_CONTROL_MAX]) {
+  if (!c->failed && c->code == LWSN_CLOSE_NO_STATUS) return 0;
+  const void *reason = c->failed ? (const void *)c->why : c->reason;
+  size_t size = !reason ? 0 : c->failed ? strlen(c->why) : c->reason_size;
+  if (size > LWSN_CONTROL_MAX - 2) size = LWSN_CONTROL_MAX - 2;
+  payload[0] = (uint8_t)(c->code >> 8);
+  payload[1] = (uint8_t)c->code;
+  if (reason) memcpy(payload + 2, reason, size);
+  return 2 + size;
+}
+
+void lwsn_connection_answer(lwsn_connection *c) {
+  if (!lwsn_connection_may_send(c) || !lwsn_connection_is_deaf(c)) return;
+  if (c->failed || c->close_received) {
+    uint8_t payload[LWSN_CONTROL_MAX];
+    size_t size = answering(c, payload);
+    if (!send_close(c, payload, size)) return;
+  } else {
+    stop_sending(c);
+  }
+  part(c);
+}
+
+bool lwsn_connection_tell_closing(lwsn_connection *c) {
+  if (c->told > c->transport->context->inbound.delivered) return false;
+  if (c->state == LWSN_CONNECTION_OPEN && tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_PEER))
+    c->state = LWSN_CONNECTION_LEAVING;
+  return true;
+}
+
+/*
+ * The peer began the end. Handlers that have not run yet, or whose promises have not, may still send: so CLOSING is told
+ * behind the batch of its last record, and its answer follows whatever they sent. Who was told of nothing sends nothing.
+ */
+static void leave(lwsn_connection *c) {
+  lwsn_transport *t = c->transport;
+  if (t->introduction)
+    lwsn_connection_answer(c);
+  else if (!lwsn_connection_tell_closing(c))
+    lwsn_transport_leave(t);
+  lwsn_transport_update_hold(t);
 }
 
 void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
@@ -135,33 +200,22 @@ void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
   c->failed = true;
   c->why = why;
   lwsn_receive_clear(c);
-  lwsn_transport *t = c->transport;
-  if (!c->close_sent) {
-    if (!tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_PEER)) return;
-    uint8_t payload[LWSN_CONTROL_MAX];
-    size_t size = strlen(why);
-    if (size > sizeof payload - 2) size = sizeof payload - 2;
-    payload[0] = (uint8_t)(code >> 8);
-    payload[1] = (uint8_t)code;
-    memcpy(payload + 2, why, size);
-    if (!send_close(c, payload, size + 2)) return;
+  if (!lwsn_connection_may_send(c)) {
+    lwsn_transport_end(c->transport);
+    return;
   }
-  lwsn_transport_end(t);
+  c->code = (uint16_t)code;
+  leave(c);
 }
 
 void lwsn_connection_overflow(lwsn_connection *c) {
-  static const char reason[] = "maxBackpressure exceeded";
-  if (!lwsn_connection_may_send(c)) return;
-  if (!tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_OURS)) return;
-  uint8_t payload[2 + sizeof reason - 1] = {LWSN_CLOSE_TRY_AGAIN >> 8, LWSN_CLOSE_TRY_AGAIN & 0xff};
-  memcpy(payload + 2, reason, sizeof reason - 1);
-  lwsn_connection_close(c, payload, sizeof payload);
+  if (c->state == LWSN_CONNECTION_OPEN && tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_OURS))
+    c->state = LWSN_CONNECTION_LEAVING;
 }
 
 void lwsn_connection_drop(lwsn_connection *c, const char *why) {
-  if (!c->close_received && !c->failed) c->why = why; /* what failed first is the cause */
-  c->state = LWSN_CONNECTION_CLOSING;
-  lwsn_topics_leave_all(&c->transport->server->topics, c->transport);
+  if (!lwsn_connection_is_deaf(c)) c->why = why; /* what came first is the cause */
+  stop_sending(c);
   lwsn_transport_kill(c->transport);
 }
 
@@ -174,22 +228,15 @@ void lwsn_connection_peer_closed(lwsn_connection *c, unsigned code, const uint8_
     memcpy(c->reason, reason, size);
     c->reason_size = (uint8_t)size;
   }
-  if (!c->close_sent) {
-    if (!tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_PEER)) return;
-    /* RFC 6455 5.5.1: typically echoes the status code; the reason goes with it, as browsers show it to the page */
-    uint8_t echo[LWSN_CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
-    if (size > 0) memcpy(echo + 2, reason, size);
-    if (!send_close(c, echo, code == LWSN_CLOSE_NO_STATUS ? 0 : 2 + size)) return;
-  }
-  if (c->client)
-    lwsn_transport_await_end(c->transport);
+  if (lwsn_connection_may_send(c))
+    leave(c);
   else
-    lwsn_transport_end(c->transport);
+    part(c);
 }
 
 void lwsn_connection_answer_ping(lwsn_connection *c, const uint8_t *payload, size_t size) {
   lwsn_transport *t = c->transport;
-  if (c->close_sent) return;
+  if (!lwsn_connection_may_send(c)) return;
   if (t->queue.first) {
     /* RFC 6455 5.5.3 allows to answer only the latest: a flood does not grow the queue */
     if (!c->pong && !(c->pong = malloc(1 + LWSN_CONTROL_MAX))) return;
@@ -204,14 +251,27 @@ void lwsn_connection_ping(lwsn_connection *c) {
   if (lwsn_connection_may_send(c)) send_control(c, LWSN_OP_PING, NULL, 0);
 }
 
+void lwsn_connection_peer_finished(lwsn_connection *c) {
+  bool before = lwsn_connection_is_deaf(c);
+  if (!before)
+    c->why = c->close_sent ? "the peer ended the network connection without answering the close frame"
+                           : "the peer ended the network connection without a close frame";
+  c->ended = true;
+  if (!lwsn_connection_may_send(c))
+    lwsn_transport_end(c->transport);
+  else if (!before)
+    leave(c);
+}
+
 void lwsn_connection_input_ended(lwsn_connection *c, bool failed) {
   lwsn_transport *t = c->transport;
-  if (!failed) lwsn_transport_input_ended(t);
-  if (!c->close_received && !c->failed)
-    c->why = failed          ? "the network connection failed"
-             : c->close_sent ? "the peer ended the network connection without answering the close frame"
-                             : "the peer ended the network connection without a close frame";
-  lwsn_transport_kill(t);
+  if (failed) {
+    if (!lwsn_connection_is_deaf(c)) c->why = "the network connection failed";
+    lwsn_transport_kill(t);
+    return;
+  }
+  lwsn_transport_input_ended(t);
+  lwsn_connection_peer_finished(c);
 }
 
 void lwsn_connection_want_writable(lwsn_connection *c) {
@@ -223,11 +283,11 @@ void lwsn_connection_want_writable(lwsn_connection *c) {
 void lwsn_connection_drained(lwsn_connection *c) {
   lwsn_transport *t = c->transport;
   if (c->close_sent) lwsn_transport_arm(t, t->server->options.close_timeout, close_timed_out);
-  if (c->pong && !c->close_sent) {
+  if (c->pong && lwsn_connection_may_send(c)) {
     uint8_t *pong = c->pong;
     c->pong = NULL;
     lwsn_connection_answer_ping(c, pong + 1, pong[0]);
     free(pong);
   }
-  if (c->state == LWSN_CONNECTION_OPEN) tell_or_drop(c, LWSN_RECORD_WRITABLE, 0);
+  if (lwsn_connection_may_send(c)) tell_or_drop(c, LWSN_RECORD_WRITABLE, 0);
 }

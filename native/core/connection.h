@@ -41,7 +41,8 @@ enum lwsn_close_code {
 typedef enum lwsn_connection_state {
   LWSN_CONNECTION_NEW, /* bound, not established: nobody was told */
   LWSN_CONNECTION_OPEN,
-  LWSN_CONNECTION_CLOSING, /* a close frame went one way, or the input was found bad */
+  LWSN_CONNECTION_LEAVING, /* CLOSING is told: what is sent goes out until the other side answers it */
+  LWSN_CONNECTION_CLOSING, /* our half of the end is written: nothing is sent any more */
   LWSN_CONNECTION_DEAD,
 } lwsn_connection_state;
 
@@ -58,8 +59,10 @@ typedef struct lwsn_connection {
   lwsn_deflate *deflate; /* NULL: not negotiated */
   bool close_sent, close_received;
   bool failed;           /* RFC 6455 7.1.7: input is not looked at any more */
+  bool ended;            /* the peer ended its direction: FIN, or close_notify of TLS */
   uint64_t pinged_since; /* the last input before our latest ping, in loop time; 0: none */
-  uint16_t code;         /* as received; 0: none */
+  uint64_t told;         /* the place behind its last record (lwsn_inbound_end) */
+  uint16_t code;         /* as received, or what the connection failed with; 0: none */
   uint8_t reason_size;
   uint8_t *reason; /* as received; malloc'ed */
   const char *why; /* told when no close frame came: static text */
@@ -76,13 +79,28 @@ void lwsn_connection_closed(lwsn_connection *c);
 /** Whether frames other than close may still be sent. */
 bool lwsn_connection_may_send(const lwsn_connection *c);
 
+/** Whether nothing of the peer's is parsed any more: it closed, failed, or ended its direction. */
+static inline bool lwsn_connection_is_deaf(const lwsn_connection *c) {
+  return c->close_received || c->failed || c->ended;
+}
+
 /** Starts the close handshake; `payload` is code and reason, or empty. Later calls do nothing. */
 void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t size);
+
+/**
+ * Our half of an end that the peer began, behind everything that was sent: a close frame, where the peer sent one or
+ * failed, then FIN. Of a connection that the other side knows it is the other side who asks for it, by answering
+ * CLOSING: only it knows what is still to be sent.
+ */
+void lwsn_connection_answer(lwsn_connection *c);
+
+/** No record of it waits any more: CLOSING goes with the next batch. False: one waits. */
+bool lwsn_connection_tell_closing(lwsn_connection *c);
 
 /** Fails the connection (RFC 6455 7.1.7): close frame with `code`, then FIN. `why` is static text. */
 void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) __attribute__((cold));
 
-/** Closes it behind what it was sent, since more does not fit its backpressure; the other side is told. */
+/** More does not fit its backpressure: the other side is told to close it. */
 void lwsn_connection_overflow(lwsn_connection *c);
 
 /** Ends it without a close frame; `why` is static text that CLOSED tells. */
@@ -97,8 +115,11 @@ void lwsn_connection_answer_ping(lwsn_connection *c, const uint8_t *payload, siz
 /** An empty ping of our own. */
 void lwsn_connection_ping(lwsn_connection *c);
 
-/** End of input. `failed`: the socket reported an error. */
+/** End of input. `failed`: the socket reported an error, which ends the connection at once. */
 void lwsn_connection_input_ended(lwsn_connection *c, bool failed);
+
+/** The peer will send nothing more, although TCP goes on: close_notify of TLS. */
+void lwsn_connection_peer_finished(lwsn_connection *c);
 
 /** WRITABLE once, as soon as the socket takes more. */
 void lwsn_connection_want_writable(lwsn_connection *c);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "connection.h"
 #include "server.h"
 #include "tls_io.h"
 #include "transport.h"
@@ -63,6 +64,7 @@ lwsn_context *lwsn_context_create(uv_loop_t *loop, lwsn_batch_fn on_batch, void 
   c->on_batch_data = data;
   lwsn_list_init(&c->groups);
   lwsn_list_init(&c->stalled);
+  lwsn_list_init(&c->leaving);
   lwsn_list_init(&c->doomed);
   lwsn_wheel_init(&c->wheel, uv_now(loop));
   c->scratch = malloc(LWSN_SCRATCH_SIZE);
@@ -135,6 +137,15 @@ static void resume_stalled(lwsn_context *c) {
   lwsn_list_remove(&end);
 }
 
+/* Behind the flush: what handlers of the last batch and their promises sent is on its way. */
+static void tell_leaving(lwsn_context *c) {
+  for (lwsn_node *node = c->leaving.next, *next; node != &c->leaving; node = next) {
+    next = node->next;
+    lwsn_connection *connection = LWSN_CONTAINER(node, lwsn_transport, in_stalled)->connection;
+    if (!connection || lwsn_connection_tell_closing(connection)) lwsn_list_remove(node);
+  }
+}
+
 static void deliver(lwsn_context *c) {
   /* a slot given back from here on may have its last record in the next batch */
   uint32_t rested = c->inbound.overflow_count == 0 ? c->registry.resting_count : 0;
@@ -151,6 +162,7 @@ void lwsn_context_turn(lwsn_context *c) {
   for (int i = 0;; i++) {
     lwsn_outbound_flush(c); /* first: a pause or close holds back what would be parsed next */
     lwsn_deflate_shared_trim(c->deflate);
+    if (!lwsn_list_empty(&c->leaving)) tell_leaving(c);
     if (!lwsn_list_empty(&c->stalled)) {
       resume_stalled(c);
       lwsn_transport_reap(c);

@@ -43,6 +43,7 @@ typedef struct lwsn_context {
   uint32_t places_used, places_capacity, places_free;
   lwsn_node groups; /* its memberships (group.h) */
   lwsn_node stalled;
+  lwsn_node leaving; /* their CLOSING waits until what was told of them before is delivered */
   lwsn_node doomed;
   uint8_t *scratch;
   struct lwsn_tls_io *tls_io; /* made with the first TLS transport */

@@ -252,6 +252,7 @@ void lwsn_inbound_deliver(lwsn_inbound *in) { in->delivering = true; }
 
 void lwsn_inbound_settle(lwsn_inbound *in) {
   in->delivering = false;
+  in->delivered += in->count;
   for (uint32_t i = 0; i < in->table_used; i++) {
     lwsn_slab *slab = in->table[i];
     if (!slab || slab == in->small || slab == in->large) continue;

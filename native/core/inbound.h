@@ -30,7 +30,7 @@ typedef enum lwsn_record_kind {
   LWSN_RECORD_FLUSHED = 12,   /* the native queue of an HTTP response ran empty */
   LWSN_RECORD_CONNECTED = 14, /* a client's transport can carry its request */
   LWSN_RECORD_RESPONSE = 15,  /* payload: the head that answers a client's request; detail 1: as much of it as came */
-  LWSN_RECORD_CLOSING = 16,   /* nothing can be sent any more; detail: lwsn_closing */
+  LWSN_RECORD_CLOSING = 16,   /* it ends: the other side answers when it has sent everything; detail: lwsn_closing */
   LWSN_RECORD_EMPTY = 13,     /* slot, extra: server; a draining server has no transport left */
 } lwsn_record_kind;
 
@@ -64,8 +64,8 @@ enum lwsn_gone {
 };
 
 enum lwsn_closing {
-  LWSN_CLOSING_PEER = 0, /* the peer closed, or its input failed */
-  LWSN_CLOSING_OURS = 1, /* we closed: no further message of it is wanted */
+  LWSN_CLOSING_PEER = 0, /* the peer closed, failed or ended its direction; the answer is LWSN_OUT_ANSWER */
+  LWSN_CLOSING_OURS = 1, /* more does not fit its backpressure: the answer is LWSN_OUT_CLOSE with 1013 */
 };
 
 /** One event. Fixed size; the payload lies in slab `slab` at `offset`. */
@@ -118,7 +118,8 @@ typedef struct lwsn_landing {
  */
 typedef struct lwsn_inbound {
   lwsn_region *ring;
-  uint32_t count; /* records in the ring */
+  uint32_t count;     /* records in the ring */
+  uint64_t delivered; /* records of the batches before */
   lwsn_record *overflow;
   uint32_t overflow_count;
   uint32_t overflow_capacity; /* at least overflow_count + promised */
@@ -199,6 +200,11 @@ lwsn_record *lwsn_inbound_next(const lwsn_inbound *in);
 
 /** Appends a record. False: neither ring space nor memory; nothing was appended, and whoever it is about has to end. */
 bool lwsn_inbound_push(lwsn_inbound *in, const lwsn_record *record);
+
+/** The place behind the newest record, counted from the beginning: it was delivered when `delivered` has reached it. */
+static inline uint64_t lwsn_inbound_end(const lwsn_inbound *in) {
+  return in->delivered + in->count + in->overflow_count;
+}
 
 /** Keeps room for a last record. False: no memory. */
 bool lwsn_inbound_promise(lwsn_inbound *in);

@@ -11,7 +11,7 @@ static void schedule(lwsn_connection *c, uint64_t silence);
 static void fire(lwsn_timer *timer) {
   lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
   lwsn_connection *c = t->connection;
-  if (!c || c->state != LWSN_CONNECTION_OPEN) return;
+  if (!c || c->state != LWSN_CONNECTION_OPEN || lwsn_connection_is_deaf(c)) return;
   const lwsn_server_options *o = &t->server->options;
   uint64_t silence = lwsn_loop_now(t->context) - t->last_input;
   /* input we hold ourselves is not the peer's silence */

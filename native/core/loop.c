@@ -63,7 +63,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     watch->armed = 0;
     if (t) lwsn_transport_take_error(t, watch->fd);
     if (watch->held && t) {
-      lwsn_transport_kill(t);
+      lwsn_transport_lost(t);
       lwsn_transport_reap(context);
       return;
     }

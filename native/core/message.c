@@ -43,6 +43,8 @@ static void push(lwsn_connection *c, const lwsn_record *record) {
     fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell of the connection");
   else if (!lwsn_inbound_push(&c->transport->context->inbound, record))
     fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell an event");
+  else
+    c->told = lwsn_inbound_end(&c->transport->context->inbound);
 }
 
 /* Where the record of a message is made: in the ring itself, unless something goes before it. */

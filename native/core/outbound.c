@@ -241,6 +241,9 @@ static void apply(gather *g, out_record *r) {
     case LWSN_OUT_CLOSE:
       if (t->connection) lwsn_connection_close(t->connection, r->payload, r->length);
       break;
+    case LWSN_OUT_ANSWER:
+      if (t->connection) lwsn_connection_answer(t->connection);
+      break;
     case LWSN_OUT_TERMINATE:
       if (t->connection)
         lwsn_connection_drop(t->connection, "terminate() was called");
@@ -282,7 +285,8 @@ void lwsn_outbound_link_delivery(lwsn_transport *t, uint32_t delivery) { append(
 /* What a record means for publications before it is applied. */
 static void foresee(lwsn_transport *t, const out_record *r) {
   unsigned kind = r->kind & 0xff;
-  if (kind == LWSN_OUT_CLOSE || kind == LWSN_OUT_TERMINATE) lwsn_topics_leave_all(&t->server->topics, t);
+  if (kind == LWSN_OUT_CLOSE || kind == LWSN_OUT_ANSWER || kind == LWSN_OUT_TERMINATE)
+    lwsn_topics_leave_all(&t->server->topics, t);
 }
 
 /* What names a dead handle is left out. */

@@ -25,6 +25,7 @@ typedef enum lwsn_out_kind {
                                 accepts the 101 it was told, without payload */
   LWSN_OUT_RESPONSE_END = 10, /* detail 1: keep the transport for another request */
   LWSN_OUT_UNTIL_END = 12,    /* the body of the response ends with the connection */
+  LWSN_OUT_ANSWER = 13,       /* answers CLOSING of the peer: nothing is sent any more (lwsn_connection_answer) */
   LWSN_OUT_SHORT = 11 /* messages of at most LWSN_SHORT_MAX bytes behind each other, each with the header a server
                          gives it */
 } lwsn_out_kind;

@@ -222,10 +222,11 @@ static size_t take_payload(lwsn_connection *c, const uint8_t *data, size_t size)
   return n;
 }
 
-static bool may_go_on(const lwsn_connection *c) {
+bool lwsn_receive_may_go_on(const lwsn_connection *c) {
   const lwsn_transport *t = c->transport;
-  if (t->doomed || c->failed || c->close_received) return false;
-  return c->state != LWSN_CONNECTION_OPEN || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
+  if (t->doomed || lwsn_connection_is_deaf(c)) return false;
+  /* after our close frame the peer's is waited for, whatever else is full or paused */
+  return !lwsn_connection_may_send(c) || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
 }
 
 /* One connection's share of a batch is used up: others are waiting, or may be. */
@@ -238,7 +239,7 @@ static size_t parse(lwsn_connection *c, const uint8_t *data, size_t size) {
   const lwsn_inbound *in = &c->transport->context->inbound;
   const inbound_mark begin = {in->count, in->batch_bytes};
   size_t used = 0;
-  while (may_go_on(c) && !has_had_its_share(in, &begin)) {
+  while (lwsn_receive_may_go_on(c) && !has_had_its_share(in, &begin)) {
     lwsn_receive *rx = &c->rx;
     if (!rx->in_payload) {
       if (used == size) break;
@@ -253,7 +254,7 @@ static size_t parse(lwsn_connection *c, const uint8_t *data, size_t size) {
     used += take_payload(c, data + used, size - used);
   }
   /* what follows a close frame or a failure is not looked at (RFC 6455 5.5.1, 7.1.7) */
-  return c->failed || c->close_received || c->transport->doomed ? size : used;
+  return lwsn_connection_is_deaf(c) || c->transport->doomed ? size : used;
 }
 
 static void keep_rest(lwsn_connection *c, const uint8_t *data, size_t size) {
@@ -292,14 +293,15 @@ static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
  * each time, because of those before it, must be remembered.
  */
 static void starve(lwsn_transport *t) {
-  if (t->backlog || t->paused || lwsn_inbound_has_room(&t->context->inbound)) return;
+  const lwsn_connection *c = t->connection;
+  if (t->backlog || t->paused || lwsn_connection_is_deaf(c) || lwsn_inbound_has_room(&t->context->inbound)) return;
   t->starved = true;
   lwsn_transport_stall(t);
 }
 
 void lwsn_receive_read(lwsn_connection *c) {
   lwsn_transport *t = c->transport;
-  if (t->doomed) return;
+  if (t->doomed || t->input_ended) return;
   /* level-triggered: what is not read now is announced again next turn */
   if (!t->ending) {
     lwsn_transport_resume(t);
@@ -319,4 +321,12 @@ void lwsn_receive_read(lwsn_connection *c) {
     lwsn_connection_input_ended(c, n == -2);
   lwsn_inbound_landed(in);
   lwsn_poison(t->context->scratch, LWSN_SCRATCH_SIZE);
+}
+
+void lwsn_receive_peer_left(lwsn_connection *c) {
+  lwsn_transport *t = c->transport;
+  if (t->doomed || t->input_ended || lwsn_connection_is_deaf(c)) return;
+  if (t->backlog) return;
+  ssize_t n = lwsn_wsi_peek(t->wsi);
+  if (n < 0) lwsn_connection_input_ended(c, n == -2);
 }

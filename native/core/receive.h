@@ -43,6 +43,12 @@ void lwsn_receive_read(struct lwsn_connection *connection);
 /** Parses input; what cannot be taken now is kept. */
 void lwsn_receive_input(struct lwsn_connection *connection, const uint8_t *data, size_t size);
 
+/** Whether the parser would take input now. */
+bool lwsn_receive_may_go_on(const struct lwsn_connection *connection);
+
+/** The peer's FIN was noticed while input is held: where nothing lies before it, that is the end of input. */
+void lwsn_receive_peer_left(struct lwsn_connection *connection);
+
 /** Frees what the parser holds. */
 void lwsn_receive_clear(struct lwsn_connection *connection);
 

@@ -55,7 +55,10 @@ __attribute__((flatten)) size_t lwsn_short_run(lwsn_connection *c, const uint8_t
     p += header + length;
   }
   lwsn_inbound_end_run(in, &run, count, (size_t)(p - data) - count * header);
-  if (count > 0) c->rx.large = 0;
+  if (count > 0) {
+    c->rx.large = 0;
+    c->told = lwsn_inbound_end(in);
+  }
   c->transport->server->stats.messages_received += count;
   return (size_t)(p - data);
 }

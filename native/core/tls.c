@@ -146,7 +146,10 @@ static size_t read_records(lwsn_tls *tls, lwsn_tls_io *io) {
 /* Behind all that came before it. */
 static void end_input(lwsn_transport *t) {
   if (t->tls->end == TLS_GOES_ON || t->backlog || t->doomed || t->ending) return;
-  if (t->tls->end == TLS_BROKEN) fail(t, t->tls->why); /* close_notify: FIN follows */
+  if (t->tls->end == TLS_BROKEN)
+    fail(t, t->tls->why);
+  else
+    lwsn_transport_peer_finished(t); /* close_notify: FIN follows, or may not */
 }
 
 void lwsn_tls_input(lwsn_transport *t, const uint8_t *data, size_t size) {

@@ -175,6 +175,7 @@ static void send_fin(lwsn_transport *t) {
   if (t->doomed || t->queue.first) return;
   t->fin_sent = true;
   lwsn_wsi_shutdown(t->wsi);
+  if (t->input_ended) lwsn_transport_kill(t);
 }
 
 void lwsn_transport_await_end(lwsn_transport *t) {
@@ -184,7 +185,11 @@ void lwsn_transport_await_end(lwsn_transport *t) {
 
 void lwsn_transport_input_ended(lwsn_transport *t) {
   t->input_ended = true;
-  if (t->peer_first && !t->queue.first && !t->doomed) send_fin(t);
+  if (t->fin_sent)
+    lwsn_transport_kill(t);
+  else if (t->ending && !t->queue.first)
+    send_fin(t);
+  lwsn_transport_update_hold(t); /* or the same end would be announced again and again */
 }
 
 void lwsn_transport_end(lwsn_transport *t) {
@@ -216,10 +221,11 @@ void lwsn_transport_drained(lwsn_transport *t) {
 
 void lwsn_transport_update_hold(lwsn_transport *t) {
   if (!t->watch || t->doomed) return;
-  bool held = false;
-  if (!t->ending) {
-    if (t->connection)
-      held = t->paused && t->connection->state == LWSN_CONNECTION_OPEN;
+  bool held = t->input_ended;
+  if (!t->ending && !held) {
+    const lwsn_connection *c = t->connection;
+    if (c)
+      held = lwsn_connection_may_send(c) && (t->paused || lwsn_connection_is_deaf(c));
     else if (t->exchange)
       held = t->paused || lwsn_exchange_holds(t->exchange);
     if (t->backlog && !held) lwsn_transport_stall(t);
@@ -238,9 +244,7 @@ void lwsn_transport_pause(lwsn_transport *t, bool paused) {
 static bool takes_input(const lwsn_transport *t) {
   if (t->doomed || t->ending) return false;
   if (t->exchange) return lwsn_exchange_wants_input(t->exchange);
-  if (!t->connection) return false;
-  /* after our close frame the peer's is waited for, whatever else is full or paused */
-  return t->connection->state != LWSN_CONNECTION_OPEN || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
+  return t->connection && lwsn_receive_may_go_on(t->connection);
 }
 
 bool lwsn_transport_wants_input(const lwsn_transport *t) { return !t->backlog && takes_input(t); }
@@ -268,6 +272,11 @@ void lwsn_transport_keep_encrypted(lwsn_transport *t, const uint8_t *data, size_
     lwsn_transport_update_hold(t);
   else
     lwsn_transport_failed(t, "no memory for input");
+}
+
+void lwsn_transport_leave(lwsn_transport *t) {
+  lwsn_list_remove(&t->in_stalled);
+  lwsn_list_append(&t->context->leaving, &t->in_stalled);
 }
 
 void lwsn_transport_stall(lwsn_transport *t) {
@@ -325,6 +334,10 @@ void lwsn_transport_visit(lwsn_transport *t) {
   if (starved && !t->doomed && t->connection) lwsn_receive_read(t->connection);
 }
 
+void lwsn_transport_peer_finished(lwsn_transport *t) {
+  if (t->connection) lwsn_connection_peer_finished(t->connection);
+}
+
 void lwsn_transport_secured(lwsn_transport *t) {
   if (t->exchange) lwsn_exchange_ready(t->exchange);
 }
@@ -343,7 +356,17 @@ void lwsn_transport_take_error(lwsn_transport *t, int fd) {
   if (t->client && t->exchange && t->error == 0) getsockopt(fd, SOL_SOCKET, SO_ERROR, &t->error, &size);
 }
 
+void lwsn_transport_lost(lwsn_transport *t) {
+  if (t->connection)
+    lwsn_connection_input_ended(t->connection, true);
+  else
+    lwsn_transport_kill(t);
+}
+
 void lwsn_transport_peer_left(lwsn_transport *t) {
   t->peer_left = true;
-  if (!t->connection && t->exchange) lwsn_exchange_peer_left(t->exchange);
+  if (t->connection)
+    lwsn_receive_peer_left(t->connection);
+  else if (t->exchange)
+    lwsn_exchange_peer_left(t->exchange);
 }

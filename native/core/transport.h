@@ -41,7 +41,7 @@ typedef struct lwsn_transport {
   lwsn_watch *watch;
   lwsn_handle handle;
   lwsn_node in_server;
-  lwsn_node in_stalled;                   /* input is left over, to be parsed after the batch */
+  lwsn_node in_stalled;                   /* of what goes on after the batch: left input, or the news of an end */
   lwsn_node in_doomed;                    /* to be killed at the end of the current uv callback */
   lwsn_timer timer;                       /* handshake, body, idle, ping and close, one at a time */
   struct lwsn_exchange *exchange;         /* while it speaks HTTP: lws's per-session memory */
@@ -118,7 +118,7 @@ void lwsn_transport_end(lwsn_transport *t);
 /** The same with the peer's FIN first (RFC 6455 7.1.1: a client leaves the end of TCP to the server). */
 void lwsn_transport_await_end(lwsn_transport *t);
 
-/** The peer sent FIN: where it had to come first, ours follows. */
+/** The peer sent FIN: nothing is read any more. Where it had to come first, ours follows; after both, the end. */
 void lwsn_transport_input_ended(lwsn_transport *t);
 
 /** The queue ran empty: FIN if one is due, and the news for whoever waits for it. */
@@ -141,6 +141,9 @@ void lwsn_transport_keep_encrypted(lwsn_transport *t, const uint8_t *data, size_
 
 /** Queues the transport to go on after the batch, behind those that wait already; it keeps a place it has. */
 void lwsn_transport_stall(lwsn_transport *t);
+
+/** Queues it to be told of its connection's end behind the batches that hold records of it; no input of it is taken any more. */
+void lwsn_transport_leave(lwsn_transport *t);
 
 /**
  * The close timer fired: whether the peer is still taking what waits for it. Then
@@ -169,6 +172,9 @@ void lwsn_transport_visit(lwsn_transport *t);
 /** Whether the parser would take input now. */
 bool lwsn_transport_wants_input(const lwsn_transport *t);
 
+/** TLS told that the peer sends nothing more. */
+void lwsn_transport_peer_finished(lwsn_transport *t);
+
 /** The TLS handshake is done. */
 void lwsn_transport_secured(lwsn_transport *t);
 
@@ -177,6 +183,9 @@ void lwsn_transport_take_error(lwsn_transport *t, int fd);
 
 /** Ends it at once; `why` is static text for whoever is told. */
 void lwsn_transport_failed(lwsn_transport *t, const char *why);
+
+/** Its socket failed, which no read can tell. */
+void lwsn_transport_lost(lwsn_transport *t);
 
 /** The peer left while input was held. */
 void lwsn_transport_peer_left(lwsn_transport *t);

@@ -24,11 +24,18 @@ bool lwsn_wsi_promote(struct lws *wsi, const struct lws_protocols *protocol) {
   return protocol->callback(wsi, LWS_CALLBACK_ESTABLISHED, wsi->user_space, NULL, 0) == 0;
 }
 
-ssize_t lwsn_wsi_read(struct lws *wsi, uint8_t *buffer, size_t size) {
-  ssize_t n = recv(wsi->desc.sockfd, buffer, size, 0);
+static ssize_t receive(struct lws *wsi, uint8_t *buffer, size_t size, int flags) {
+  ssize_t n = recv(wsi->desc.sockfd, buffer, size, flags);
   if (n > 0) return n;
   if (n == 0) return -1;
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -2;
+}
+
+ssize_t lwsn_wsi_read(struct lws *wsi, uint8_t *buffer, size_t size) { return receive(wsi, buffer, size, 0); }
+
+ssize_t lwsn_wsi_peek(struct lws *wsi) {
+  uint8_t byte;
+  return receive(wsi, &byte, 1, MSG_PEEK);
 }
 
 ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count) {

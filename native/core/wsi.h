@@ -26,6 +26,9 @@ bool lwsn_wsi_promote(struct lws *wsi, const struct lws_protocols *protocol);
 /** Bytes read; 0 nothing there yet; -1 end of input; -2 a failed socket. */
 ssize_t lwsn_wsi_read(struct lws *wsi, uint8_t *buffer, size_t size);
 
+/** As a read of one byte, which stays where it is. */
+ssize_t lwsn_wsi_peek(struct lws *wsi);
+
 /** Bytes the socket took, 0 when it is full, -1 when it failed. Never buffers. */
 ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count);
 

@@ -134,10 +134,11 @@ static void the_silence_of_a_peer_whose_input_we_hold_does_not_count(void) {
   end();
 }
 
-static void a_paused_connection_whose_peer_left_is_dropped_after_idleTimeout(void) {
+static void a_paused_connection_whose_peer_left_behind_unread_bytes_is_dropped_after_idleTimeout(void) {
   begin(0, 1000);
   out_tell(&w, handle, LWSN_OUT_PAUSE);
   lwsn_outbound_flush(w.context);
+  wire_text(p, "unread");
   peer_finish(p);
   world_run(&w, 5);
   CHECK_AFTER(&w, 1000, closed());
@@ -230,7 +231,7 @@ int main(void) {
   far_timers_of_many_connections_do_not_wake_the_loop();
   the_loop_wakes_by_itself_when_a_timer_is_due();
   the_silence_of_a_peer_whose_input_we_hold_does_not_count();
-  a_paused_connection_whose_peer_left_is_dropped_after_idleTimeout();
+  a_paused_connection_whose_peer_left_behind_unread_bytes_is_dropped_after_idleTimeout();
   idleTimeout_also_ends_a_peer_that_neither_reads_nor_speaks();
   what_lies_in_the_socket_counts_although_a_handler_blocked_the_loop();
   closing_stops_pings_and_the_idle_timer();

@@ -49,8 +49,8 @@ static int next_phase(const struct life *life, const event *e) {
     case LWSN_RECORD_TEXT:
     case LWSN_RECORD_BINARY:
     case LWSN_RECORD_FRAGMENT:
-    case LWSN_RECORD_PONG:
-    case LWSN_RECORD_WRITABLE: return now == OPEN ? OPEN : -1;
+    case LWSN_RECORD_PONG: return now == OPEN ? OPEN : -1;
+    case LWSN_RECORD_WRITABLE: return is_open(now) ? (int)now : -1; /* the answer of CLOSING may be put off */
     case LWSN_RECORD_CLOSING: return now == OPEN ? CLOSING : -1;
     case LWSN_RECORD_CLOSED: return is_open(now) ? CLOSED : -1;
     default: return -1;

@@ -140,6 +140,14 @@ static void answer_request(world *w, const event *e) {
   }
 }
 
+static void answer_closing(world *w, const event *e) {
+  if (w->holds) return;
+  if (e->detail == LWSN_CLOSING_OURS)
+    out_close(w, e->handle, 1013, "maxBackpressure exceeded");
+  else
+    out_tell(w, e->handle, LWSN_OUT_ANSWER);
+}
+
 void out_react(world *w, const event *e) {
   switch (e->kind) {
     case LWSN_RECORD_REQUEST: answer_request(w, e); break;
@@ -150,6 +158,7 @@ void out_react(world *w, const event *e) {
     case LWSN_RECORD_BINARY:
       if (w->echoes) out_message(w, e->handle, e->kind == LWSN_RECORD_TEXT ? 1 : 2, e->data, e->size);
       break;
+    case LWSN_RECORD_CLOSING: answer_closing(w, e); break;
     default: break;
   }
 }

@@ -47,6 +47,7 @@ typedef struct world {
   bool accepts;  /* the other side accepts every upgrade with accept_flags, */
   bool echoes;   /* sends every message back, */
   bool responds; /* and answers every whole request with 200 */
+  bool holds;    /* it puts off the answer of CLOSING */
   unsigned accept_flags;
   uint32_t short_at;                            /* the last out-record, where it holds short messages; 0: it does not */
   void (*react)(struct world *, const event *); /* called for each record behind the above */
