@@ -67,7 +67,9 @@ describe('docs/sessions.md tells', () => {
       expect(members.filter((member) => !(member in object))).toEqual([]);
       const owner = Object.getPrototypeOf(object) as object;
       const inner =
-        owner === Session.prototype ? ['toJSON', 'adopt', 'markDetached', 'enqueue', 'write'] : [];
+        owner === Session.prototype
+          ? ['toJSON', 'adopt', 'markDetached', 'enqueue', 'write', 'replacing', 'shown', 'loseUnlessRenewed']
+          : [];
       const hidden = [
         'constructor',
         'shutDown',
@@ -109,7 +111,7 @@ describe('docs/sessions.md tells', () => {
       expect([entry.name, entry.default]).toEqual([entry.name, real.get(entry.name)]);
   });
 
-  const client = { sendCommand() {}, duplicate() {}, subscribe() {} };
+  const client = { sendCommand() {}, duplicate() {}, subscribe() {}, withTypeMapping() {} };
   const makers: Record<string, (option: string, value: number) => unknown> = {
     SessionManager: (option, value) => void new SessionManager({ [option]: value }).stop(),
     MemoryStore: (option, value) => new MemoryStore({ [option]: value }),
