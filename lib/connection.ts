@@ -306,11 +306,13 @@ export class Connection<D = unknown, X = unknown> {
    * @throws LwsError ERR_INVALID_ARGUMENT for another code or a longer reason.
    */
   close(code = 1000, reason = ''): void {
-    if (this.refuseDead() || this.stage !== Stage.OPEN) return;
-    const payload = closePayload(code, reason);
-    this.crossing.putBytes(Out.CLOSE, this.slot, this.generation, payload);
-    this.stage = Stage.CLOSING;
-    this.inbox?.discard();
+    if (this.refuseDead()) return;
+    if (this.stage === Stage.OPEN) {
+      const payload = closePayload(code, reason);
+      this.crossing.putBytes(Out.CLOSE, this.slot, this.generation, payload);
+      this.stage = Stage.CLOSING;
+    }
+    this.inbox?.discard(); /* where the peer closed before, a pause may have kept input */
   }
 
   /** Ends the network connection without a close frame, behind what was sent. No `message` follows. */

@@ -206,6 +206,31 @@ describe('after close() or terminate()', () => {
     expect(got).toEqual(['one']);
   });
 
+  it.each(['close', 'terminate'] as const)(
+    'no message follows %s(), not even one that a pause kept while the peer left',
+    async (end) => {
+      const got: unknown[] = [];
+      const record = recorder();
+      const { open } = await startServer({
+        ...record.handlers,
+        message(c, data) {
+          got.push(data);
+          if (data === 'one') c.pause();
+          else c[end]();
+        },
+      });
+      const client = await open();
+      const connection = await record.opened.next();
+      client.write(texts('one', 'two', 'three', 'four'));
+      await turnUntil(() => got.length > 0);
+      client.reset();
+      await turnUntil(() => !connection.isOpen);
+      connection.resume();
+      await record.closed.next();
+      expect(got).toEqual(['one', 'two']);
+    },
+  );
+
   it('resume() brings back nothing that was held', async () => {
     const { client, connection, messages, closed, server } = await pair();
     connection.pause();
