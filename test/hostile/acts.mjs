@@ -144,7 +144,7 @@ const acts = {
     if (life.closes > 0) return;
     const { memory } = c;
     if (memory.byteLength > 0) Buffer.from(memory).fill(random.below(256));
-    if (random.chance(0.2)) structuredClone(memory, { transfer: [memory] });
+    if (memory.byteLength > 0 && random.chance(0.2)) structuredClone(memory, { transfer: [memory] });
   },
   keep({ play, life, data, item }) {
     if (!play.lent) play.holdings.keep(life.name, item, data);

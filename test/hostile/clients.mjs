@@ -105,7 +105,7 @@ export async function visitors(play, connect, url, count, more) {
 }
 
 /** Clients of bad servers. */
-export async function victims(play, connect, count) {
+export async function victims(play, connect, count, error) {
   if (count === 0) return;
   const server = createServer({ allowHalfOpen: true });
   let next = 0;
@@ -118,6 +118,7 @@ export async function victims(play, connect, count) {
       perMessageDeflate: random.chance(0.4),
       closeTimeout: 1_000,
       followRedirects: random.below(3),
+      error,
     };
     return live(play, connect, `ws://127.0.0.1:${port}/`, `w${i}`, random, more);
   });

@@ -186,7 +186,7 @@ export async function playRound({ seed, library, certificate, fixed = {}, fail, 
     ...count(plan.peers, come),
     ...count(plan.requests, ask),
     visitors(play, library.connect, `${scheme}://localhost:${port}`, plan.visitors, more),
-    victims(play, library.connect, plan.victims),
+    victims(play, library.connect, plan.victims, options.error),
   ];
   await within(Promise.all(everybody), oracle, () => {
     const hang = peers.filter((peer) => peer.alive).map((peer) => `${peer.name} (${peer.kind ?? 'http'})`);
