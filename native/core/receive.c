@@ -268,20 +268,24 @@ void lwsn_receive_input(lwsn_connection *c, const uint8_t *data, size_t size) {
   keep_rest(c, data + used, size - used);
 }
 
-/* Where the next read goes: a connection of large messages reads to where they will be shown. */
-static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
-  lwsn_context *context = c->transport->context;
+uint8_t *lwsn_receive_land(const lwsn_connection *c, size_t piece, size_t *room) {
   const lwsn_receive *rx = &c->rx;
-  if (rx->message_slab && rx->in_payload && lwsn_message_wanted(c) && !c->transport->tls) {
+  if (rx->message_slab && rx->in_payload && lwsn_message_wanted(c)) {
     size_t left = rx->message_capacity - rx->message_size;
     *room = left < LWSN_SCRATCH_SIZE ? left : LWSN_SCRATCH_SIZE;
-    return rx->message_data + rx->message_size;
+    return left >= piece ? rx->message_data + rx->message_size : NULL;
   }
-  uint32_t large = rx->large;
-  uint8_t *at = large == 0 || c->transport->tls
-                    ? NULL
-                    : lwsn_inbound_land(&context->inbound, lwsn_message_keep(c, rx->large_opcode),
-                                        large + LWSN_FRAME_HEADER_MAX, room);
+  if (rx->large == 0) return NULL;
+  /* room for the piece that ends it, which may have another behind it */
+  size_t least = rx->large + LWSN_FRAME_HEADER_MAX;
+  if (piece > 1) least = (least / piece + 1) * piece;
+  return lwsn_inbound_land(&c->transport->context->inbound, lwsn_message_keep(c, rx->large_opcode), least, room);
+}
+
+/* Where the next read goes. What is encrypted is decrypted to where a message will be shown. */
+static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
+  lwsn_context *context = c->transport->context;
+  uint8_t *at = c->transport->tls ? NULL : lwsn_receive_land(c, 1, room);
   if (at) return at;
   *room = LWSN_SCRATCH_SIZE;
   lwsn_unpoison(context->scratch, LWSN_SCRATCH_SIZE);

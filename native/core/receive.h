@@ -49,6 +49,12 @@ bool lwsn_receive_may_go_on(const struct lwsn_connection *connection);
 /** The peer's FIN was noticed while input is held: where nothing lies before it, that is the end of input. */
 void lwsn_receive_peer_left(struct lwsn_connection *connection);
 
+/**
+ * Where a connection of large messages wants what it reads next, so that they are shown without a copy: `room` bytes, which
+ * are filled in pieces of at most `piece`. Ends with lwsn_inbound_landed. NULL: anywhere else.
+ */
+uint8_t *lwsn_receive_land(const struct lwsn_connection *connection, size_t piece, size_t *room);
+
 /** Frees what the parser holds. */
 void lwsn_receive_clear(struct lwsn_connection *connection);
 

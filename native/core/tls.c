@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connection.h"
 #include "context.h"
 #include "tls_io.h"
 #include "transport.h"
@@ -124,12 +125,12 @@ static void handshake(lwsn_transport *t, lwsn_tls_io *io) {
     fail(t, reason(tls));
 }
 
-/* Decrypts until the input is used up: as much as one read of the socket brings always has room. */
-static size_t read_records(lwsn_tls *tls, lwsn_tls_io *io) {
+/* Decrypts until the input or the room is used up: no part of a record may be left in OpenSSL. */
+static size_t read_records(lwsn_tls *tls, lwsn_tls_io *io, uint8_t *plain, size_t room) {
   size_t size = 0;
-  while (io->in_size > 0 && sizeof io->plain - size >= LWSN_TLS_RECORD_MAX) {
+  while (io->in_size > 0 && room - size >= LWSN_TLS_RECORD_MAX) {
     size_t n;
-    if (SSL_read_ex(tls->ssl, io->plain + size, sizeof io->plain - size, &n) == 1) {
+    if (SSL_read_ex(tls->ssl, plain + size, room - size, &n) == 1) {
       size += n;
       continue;
     }
@@ -162,9 +163,13 @@ void lwsn_tls_input(lwsn_transport *t, const uint8_t *data, size_t size) {
     if (tls->ready && !t->doomed) lwsn_transport_secured(t);
   }
   while (size > 0 && lwsn_transport_wants_input(t)) {
-    size_t plain = read_records(tls, work_for(t, data, size));
+    size_t room;
+    uint8_t *plain = t->connection ? lwsn_receive_land(t->connection, LWSN_TLS_RECORD_MAX, &room) : NULL;
+    if (!plain) plain = io->plain, room = sizeof io->plain;
+    size_t n = read_records(tls, work_for(t, data, size), plain, room);
     data = io->in, size = io->in_size; /* an answer of the parser has no input */
-    if (plain > 0) lwsn_transport_plain_input(t, io->plain, plain);
+    if (n > 0) lwsn_transport_plain_input(t, plain, n);
+    lwsn_inbound_landed(&t->context->inbound);
     lwsn_tls_io_flush(io); /* an alert, or the answer to a key update (RFC 8446 4.6.3) */
   }
   if (size > 0 && !t->doomed && !t->ending) lwsn_transport_keep_encrypted(t, data, size);
@@ -206,7 +211,8 @@ bool lwsn_tls_send(lwsn_transport *t, const struct iovec *parts, int count) {
   for (int i = 0; i < count; i++) left += parts[i].iov_len;
   lwsn_tls_io *io = work_for(t, NULL, 0);
   while (left > 0) {
-    size_t size = left < LWSN_TLS_RECORD_MAX ? left : LWSN_TLS_RECORD_MAX;
+    /* the short record first: it takes the frame's header along, and the others lie whole in the payload */
+    size_t rest = left % LWSN_TLS_RECORD_MAX, size = rest ? rest : LWSN_TLS_RECORD_MAX;
     const uint8_t *data = joined(io, &parts, &done, size);
     left -= size;
     io->last = left == 0;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "connection.h"
 #include "out.h"
 #include "tls_peer.h"
 #include "transport.h"
@@ -92,6 +93,36 @@ static void payloads_beyond_the_budget_of_a_batch_arrive(void) {
   free(content);
   tls_peer_free(&p);
   CHECK(world_end(&w));
+}
+
+/* From the second one on they are decrypted to where they are shown. */
+static void large_messages_in_a_row_come_as_they_went(void) {
+  static const size_t sizes[] = {4097, 5000, 16376, 16384, 20000, 32768, 65536, 100000, 131072, 131073, 400000};
+  static uint8_t content[400000];
+  wire_fill(content, sizeof content);
+  for (int transient = 0; transient < 2; transient++) {
+    for (int v = 0; v < 2; v++) {
+      world w;
+      tls_peer p;
+      tls_world_begin(&w);
+      w.echoes = false;
+      if (transient) w.accept_flags |= LWSN_CONNECTION_TRANSIENT;
+      tls_peer_open(&w, &p, versions[v], 0);
+      unsigned long sent = 0;
+      for (size_t i = 0; i < 5 * sizeof sizes / sizeof *sizes; i++) {
+        size_t size = sizes[i / 5];
+        content[0] = (uint8_t)i;
+        tls_peer_frame(&p, WIRE_BINARY, content, size);
+        if (i % 5 == 3) tls_peer_frame(&p, WIRE_BINARY, "small", 5); /* behind it, in what was read with it */
+        sent += 1 + (i % 5 == 3);
+        CHECK_SOON(&w, world_told(&w, LWSN_RECORD_BINARY) == sent);
+        const event *e = world_nth(&w, LWSN_RECORD_BINARY, sent - 1 - (i % 5 == 3));
+        CHECK_MSG(e->size == size && memcmp(e->data, content, size) == 0, "size %zu", size);
+      }
+      tls_peer_free(&p);
+      CHECK(world_end(&w));
+    }
+  }
 }
 
 static void tell_now(world *w, lwsn_out_kind kind) {
@@ -214,6 +245,7 @@ int main(void) {
   a_client_gets_them_too();
   many_that_fill_the_ring_together_all_have_their_turn();
   payloads_beyond_the_budget_of_a_batch_arrive();
+  large_messages_in_a_row_come_as_they_went();
   pausing_in_a_handler_keeps_what_was_read_already();
   what_waits_behind_a_pause_is_bounded_and_freed_when_it_was_taken();
   frames_that_come_with_the_request_wait_for_its_acceptance();
