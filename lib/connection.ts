@@ -343,7 +343,8 @@ export class Connection<D = unknown, X = unknown> {
   /**
    * Reads the messages in a loop, for connections without a `message` handler.
    * At most 64 KiB wait unread, then reading stops. It ends when the connection
-   * closes; leaving the loop early holds further input until the next loop.
+   * closes; leaving the loop early holds further input until the next loop. On a server
+   * it begins inside `open`, or `open` pauses: else what comes before it is discarded.
    *
    * @throws LwsError ERR_INVALID_STATE beside a `message` or `fragment` handler, or inside another loop.
    */

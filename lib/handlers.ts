@@ -79,6 +79,8 @@ export interface Host {
   readonly openTimeout: number;
   /** How long what a connection holds may put off the answer of the peer's close. */
   readonly closeTimeout: number;
+  /** Of a server: counts a message that nobody reads. A client's messages wait for its first loop. */
+  discarded?(): void;
   /** Of a server; clients have none. */
   readonly topics?: Topics | undefined;
   /** Tells the `error` handler, or lets the cause surface as uncaught. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import { copyAlone, isAlone } from './alone.js';
 import { callFragment, callMessage, callPong } from './calls.js';
 import type { Connection } from './connection.js';
@@ -39,6 +40,10 @@ export class Inbox {
   #reader: { wake: ((result: IteratorResult<string | Buffer>) => void) | undefined } | undefined;
   #full = false;
   #nativePaused = false;
+  /** A loop has begun, now or earlier: what comes waits for the next one. */
+  #looped = false;
+  /** How long what nobody reads waits for a loop: where `open` had settled, until the promises of that turn have. */
+  #waits: 'yes' | 'this turn' | 'no' = 'yes';
   /** Until the peer's close is answered. */
   #grace: Grace | undefined;
   #ended: CloseInfo | undefined;
@@ -49,10 +54,25 @@ export class Inbox {
     this.#connection = connection;
   }
 
-  /** Nobody takes messages: no handler, and no loop. */
-  #unread(): boolean {
+  #hasHandler(): boolean {
     const { message, fragment } = this.#connection.behavior.handlers;
-    return message === undefined && fragment === undefined && this.#reader === undefined;
+    return message !== undefined || fragment !== undefined;
+  }
+
+  /** Nobody takes messages, no handler and no loop, but they wait for a loop. Otherwise they are discarded. */
+  #unread(): boolean {
+    return !this.#hasHandler() && this.#reader === undefined && (this.#looped || this.#waits !== 'no');
+  }
+
+  /** On a server nobody may be meant to read: then a peer must not be able to hold its connection by what it sends. */
+  #waitThisTurn(): void {
+    const c = this.#connection;
+    if (this.#waits !== 'yes' || c.host.discarded === undefined || this.#hasHandler()) return;
+    this.#waits = 'this turn';
+    setImmediate(() => {
+      this.#waits = 'no';
+      this.#release();
+    });
   }
 
   #blocked(): boolean {
@@ -99,6 +119,7 @@ export class Inbox {
     this.#held.push(held);
     this.#bytes += sizeOf(held);
     this.#full ||= this.#reader !== undefined && this.#bytes > HIGH_WATER;
+    if (!this.#openPending && !this.#paused) this.#waitThisTurn();
     this.#syncNative();
   }
 
@@ -110,9 +131,11 @@ export class Inbox {
 
   #call(held: Held): void {
     const c = this.#connection;
-    if (held.kind === 'message') callMessage(c, held.data);
-    else if (held.kind === 'fragment') callFragment(c, held.data, held.info);
-    else if (c.behavior.handlers.pong !== undefined) callPong(c, held.data);
+    if (held.kind === 'pong') {
+      if (c.behavior.handlers.pong !== undefined) callPong(c, held.data);
+    } else if (!this.#hasHandler()) c.host.discarded?.();
+    else if (held.kind === 'message') callMessage(c, held.data);
+    else callFragment(c, held.data, held.info);
   }
 
   #read(held: Held & { kind: 'message' }): void {
@@ -136,6 +159,7 @@ export class Inbox {
       this.#call(held);
     }
     this.#releasing = false;
+    if (this.#held.length > 0 && !this.#openPending && !this.#paused) this.#waitThisTurn();
     this.#taken();
     this.#syncNative();
     this.#tellClose();
@@ -231,7 +255,8 @@ export class Inbox {
   finish(): void {
     this.#finished = true;
     clearTimeout(this.#openTimer);
-    if (this.#reader === undefined) this.discard();
+    /* whoever has not begun to read yet, still may */
+    if (this.#reader === undefined && (this.#looped || !this.#unread())) this.discard();
     else this.endWaiting();
   }
 
@@ -252,6 +277,7 @@ export class Inbox {
       throw new LwsError('ERR_INVALID_STATE', 'Expected one loop over a connection at a time');
     const reader = { wake: undefined as ((result: IteratorResult<string | Buffer>) => void) | undefined };
     this.#reader = reader;
+    this.#looped = true;
     this.#openPending = false; /* a loop inside open reads at once */
     clearTimeout(this.#openTimer);
     this.#syncNative();

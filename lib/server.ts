@@ -21,6 +21,7 @@ import { within } from './scope.js';
 import type { SendOptions } from './sending.js';
 import { type ServerTlsOptions, serverTls } from './tls.js';
 import { Topics } from './topics.js';
+import { Discards } from './unread.js';
 import { acceptedAlone } from './upgrade.js';
 
 /** Where a server listens. */
@@ -69,6 +70,8 @@ export interface ServerStats {
   subscriptions: number;
   /** What other servers of its `topicGroup` published faster than this thread took it. */
   publicationsLost: number;
+  /** Messages of connections that nobody reads: without `message` and `fragment` handler, and without a loop. */
+  messagesDiscarded: number;
 }
 
 /** Options of {@link Server.close}. */
@@ -205,6 +208,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
   let address: ListenAddress | undefined;
   let closing: Promise<CloseResult> | undefined;
   let closeCode = 1001;
+  const discards = new Discards();
   let whenEmpty: (() => void) | undefined;
   let whenLeft: (() => void) | undefined;
 
@@ -249,6 +253,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
       failed(new LwsError('ERR_LIMIT', `Accepting is paused for 100 ms: no descriptor is left (${code})`));
     },
     emptied: () => whenEmpty?.(),
+    discarded: () => discards.note(),
   };
   function joinGroup(name: string): void {
     try {
@@ -415,6 +420,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
         topics: state === 'closed' ? 0 : numbers[11]!,
         subscriptions: state === 'closed' ? 0 : numbers[12]!,
         publicationsLost: numbers[13]!,
+        messagesDiscarded: discards.count,
       };
     },
     publish: (topic, data, options) => topics.publish(topic, data, options),

@@ -34,15 +34,6 @@ describe('for await over a connection', () => {
     expect(await reading).toEqual(['one', 'two', Buffer.from('three')]);
   });
 
-  it('may begin after messages came, and finds them all', async () => {
-    const { client, connection, server } = await pair();
-    client.write(texts('one', 'two', 'three'));
-    await turnUntil(() => server.stats().messagesReceived > 0);
-    const reading = collect(connection);
-    client.socket.end(bye);
-    expect(await reading).toEqual(['one', 'two', 'three']);
-  });
-
   it('may begin inside open, and receives at once', async () => {
     const got = queue<string | Buffer>();
     const { open } = await startServer({
