@@ -110,6 +110,7 @@ function createDispatcher(): Dispatcher {
     if (target === undefined) return;
     const transport = transportOf(slot, generation, bytes.subarray(0, PEER_BYTES), 0);
     const head = bytes.latin1Slice(PEER_BYTES, bytes.length);
+    if (target.unguarded?.suspects(head)) target.unguarded.tell();
     const connection = new Connection(crossing, target, target.fallback!, transport, head, undefined);
     target.joined(connection);
     opened(slot, connection);

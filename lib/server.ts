@@ -15,6 +15,7 @@ import { type HttpServices, serveRequest } from './http/exchange.js';
 import { checkMounts } from './http/files.js';
 import { readConnectionId } from './ids.js';
 import { checkOptions, DAY, nativeOptions, type ServerOptions } from './options.js';
+import { originWarning } from './origin-warning.js';
 import { normalOrigin } from './origins.js';
 import { trustOf } from './proxy/trust.js';
 import { within } from './scope.js';
@@ -233,6 +234,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     deflate,
     trust,
     origins: o.origins === undefined ? undefined : new Set(o.origins.map((origin) => normalOrigin(origin)!)),
+    unguarded: o.origins === undefined ? originWarning(o.upgrade !== undefined) : undefined,
     get closing() {
       return state === 'closing' || state === 'closed';
     },

@@ -7,6 +7,7 @@ import type { Behavior, Host } from './handlers.js';
 import { headerLines, responseHead } from './http/response-head.js';
 import { OUT_COPY_MAX, Out, RequestFlag } from './native.js';
 import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
+import type { OriginWarning } from './origin-warning.js';
 import type { Trust } from './proxy/trust.js';
 import { UpgradeRequest } from './request.js';
 import type { Sink } from './sink.js';
@@ -20,6 +21,8 @@ export interface UpgradeHost extends Host {
   /** Whose forwarded headers are believed; undefined: nobody's. */
   readonly trust: Trust | undefined;
   readonly origins: ReadonlySet<string> | undefined;
+  /** Absent where `origins` are given. */
+  readonly unguarded: OriginWarning | undefined;
   readonly behaviors: ReadonlyMap<string, Behavior>;
   /** Handlers of the server itself; undefined when it has none and names protocols. */
   readonly fallback: Behavior | undefined;
@@ -51,6 +54,7 @@ export class Upgrade implements Sink {
   #behavior: Behavior | undefined;
   #data: unknown;
   readonly #flags: number;
+  readonly #suspect: boolean;
 
   /** `flags`: RequestFlag bits, which spare parsing heads that have nothing to look at. */
   constructor(host: UpgradeHost, transport: Transport, head: string, flags: number) {
@@ -58,6 +62,7 @@ export class Upgrade implements Sink {
     this.#host = host;
     this.#transport = transport;
     this.#head = head;
+    this.#suspect = (flags & RequestFlag.ORIGIN) !== 0 && (host.unguarded?.suspects(head) ?? false);
     this.generation = transport.generation;
   }
 
@@ -170,6 +175,7 @@ export class Upgrade implements Sink {
       throw new RangeError(
         `Expected at most ${OUT_COPY_MAX} bytes of headers from upgrade but got ${lines.length}`,
       );
+    if (this.#suspect) this.#host.unguarded!.tell();
     this.#behavior = behavior;
     this.#data = answer.data;
     this.#over = true;
