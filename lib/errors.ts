@@ -42,6 +42,8 @@ export const errorCodes = {
   ERR_SESSION_CONFLICT: 'The session changed since it was read, more often than the retries allow.',
   /** Whether the operation happened is unknown; a `create` or `attach` that did is taken back. */
   ERR_STORE: 'The session store failed or did not answer; `cause` carries its error.',
+  /** Nothing was done. The message says what would be needed for it. */
+  ERR_UNSUPPORTED: 'What was given, as a store of HTTP sessions that cannot list, is not able to do this.',
 } as const;
 
 /** One of the codes of {@link errorCodes}. */

@@ -12,8 +12,8 @@ export function limitOf(limit: contract.UserLimit | undefined): string[] {
   return limit === undefined ? noLimit : [`${limit.max}`, limit.onExcess === 'reject' ? 'reject' : 'evict'];
 }
 
-export function optional(bytes: Uint8Array | undefined): [string, Argument] {
-  return bytes === undefined ? ['0', ''] : ['1', bytes];
+export function optional(value: Argument | undefined): [string, Argument] {
+  return value === undefined ? ['0', ''] : ['1', value];
 }
 
 export function createResult(reply: Reply): contract.RegenerateResult & contract.CreateResult {

@@ -1,10 +1,10 @@
 import { LwsError } from '../errors.js';
 import type { SessionBus } from '../sessions/bus.js';
-import { causeOf } from '../sessions/cause.js';
 import * as check from '../sessions/check.js';
 import { encode } from '../sessions/encode.js';
 import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
+import { redisBus } from './bus.js';
 import { type Caller, createCaller, type Undo } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
 import { warnOfEviction } from './eviction.js';
@@ -68,21 +68,7 @@ export class RedisStore implements contract.SessionStore {
     this.prefix = prefix;
     this.partitions = partitions;
     this.timeout = timeout;
-    const channel = (nodeId: string) => `${prefix}node:${nodeId}`;
-    this.bus = {
-      publish: async (nodeId, message) => {
-        try {
-          return (await link.publish(channel(nodeId), message)) > 0;
-        } catch (thrown) {
-          throw failure('publishing', thrown);
-        }
-      },
-      subscribe: (nodeId, receive, missed = () => undefined, failed = () => undefined) =>
-        link.subscribe(channel(nodeId), receive, {
-          missed,
-          failed: (thrown) => failed(failure('subscribing', thrown)),
-        }),
-    };
+    this.bus = redisBus(link, prefix);
   }
 
   newId(userId?: string, tail?: string): string {
@@ -92,7 +78,8 @@ export class RedisStore implements contract.SessionStore {
 
   async create(session: contract.NewSession, limit?: contract.UserLimit): Promise<contract.CreateResult> {
     check.checkNewSession(session, limit);
-    const { userId, loginId = '', owner, ttl, maxAge = '', attributes = empty, extensions = empty } = session;
+    const { userId, loginId = '', owner, ttl, maxAge = '', group = '' } = session;
+    const { attributes = empty, extensions = empty } = session;
     const id = session.id ?? this.newId(userId);
     if (session.id !== undefined) this.checkGivenId(session.id, userId);
     const key = owner === undefined ? '' : connectionKey(id, owner.connection);
@@ -106,6 +93,7 @@ export class RedisStore implements contract.SessionStore {
       `${maxAge}`,
       attributes,
       extensions,
+      group,
     ];
     const undo: Undo = (late) => this.undoCreate(late, id);
     return createResult(await this.call(id, 'create', [...values, ...limitOf(limit)], undo));
@@ -125,7 +113,20 @@ export class RedisStore implements contract.SessionStore {
   async byLogin(loginId: string, userId?: string): Promise<contract.SessionRecord[]> {
     check.checkName('loginId', loginId);
     check.checkOptionalName('userId', userId);
-    const lists = await this.overPartitions(userId, (place) => this.call(place, 'members', ['l', loginId]));
+    return this.members(userId, 'l', loginId);
+  }
+
+  async byGroup(group: string): Promise<contract.SessionRecord[]> {
+    check.checkName('group', group);
+    return this.members(undefined, 'g', group);
+  }
+
+  private async members(
+    userId: string | undefined,
+    kind: 'l' | 'g',
+    name: string,
+  ): Promise<contract.SessionRecord[]> {
+    const lists = await this.overPartitions(userId, (place) => this.call(place, 'members', [kind, name]));
     const stored = lists.flatMap(allStored);
     return stored.sort((a, b) => a.bornMicros - b.bornMicros).map(({ record }) => record);
   }
@@ -197,8 +198,9 @@ export class RedisStore implements contract.SessionStore {
   async set(id: string, change: contract.Change): Promise<contract.SetResult> {
     check.checkChange(change);
     if (this.partition(id) === undefined) return { status: 'gone' };
-    const { version, fence, attributes, extensions, ttl = '' } = change;
-    const values = [...optional(attributes), ...optional(extensions), `${ttl}`];
+    const { version, fence, attributes, extensions, group, ttl = '' } = change;
+    const moved = group === null ? '' : group;
+    const values = [...optional(attributes), ...optional(extensions), ...optional(moved), `${ttl}`];
     const reply = await this.call(id, 'set', [id, `${version}`, ...fenceOf(fence), ...values]);
     const [status, newVersion, expiresAt] = listOf(reply);
     const outcome = textOf(status) as contract.SetResult['status'];
@@ -240,6 +242,7 @@ export class RedisStore implements contract.SessionStore {
           '',
           old.attributes,
           old.extensions,
+          old.group ?? '',
         ];
         const inherited = [
           `${old.generation + 1}`,
@@ -435,10 +438,4 @@ export class RedisStore implements contract.SessionStore {
     const { generation, ttl } = recordOf(reply);
     await this.detach(id, { connectionId, generation }, ttl);
   }
-}
-
-/** Without what the client knows about the command: its message, an id of a session in it. */
-function failure(doing: string, thrown: unknown): LwsError {
-  const cause = causeOf(thrown);
-  return new LwsError('ERR_STORE', `Redis failed: ${cause.message} (${doing})`, { cause });
 }

@@ -6,7 +6,7 @@ import type { SessionRecord } from '../sessions/store.js';
 export type Reply = Uint8Array | string | number | null | Reply[];
 
 /** The id, what the record shows, and `net`, which is Redis' own affair. */
-const fieldCount = 15;
+const fieldCount = 16;
 
 /** The list of a reply. Anything else means that something which is not ours answered. */
 export function listOf(reply: Reply | undefined): Reply[] {
@@ -42,7 +42,8 @@ export interface Stored {
 function storedOf(reply: Reply | undefined): Stored {
   const fields = listOf(reply);
   if (fields.length !== fieldCount) throw unexpected(`${fieldCount} fields`, reply);
-  const [id, uid, lid, node, conn, gen, ver, born, la, exp, ends, ttl, attributes, extensions] = fields;
+  const [id, uid, lid, node, conn, gen, ver, born, la, exp, ends, ttl, attributes, extensions, , grp] =
+    fields;
   const nodeId = textOf(node);
   const owner = nodeId === '' ? undefined : { nodeId, connectionId: textOf(conn) };
   const bornMicros = numberOf(born);
@@ -59,6 +60,7 @@ function storedOf(reply: Reply | undefined): Stored {
     expiresAt: numberOf(exp),
     endsAt: textOf(ends) === '' ? undefined : numberOf(ends),
     ttl: numberOf(ttl),
+    group: textOf(grp) || undefined,
     attributes: bytesOf(attributes),
     extensions: bytesOf(extensions),
   };

@@ -79,6 +79,7 @@ const storeMethods = [
   'get',
   'byUser',
   'byLogin',
+  'byGroup',
   'byConnection',
   'attach',
   'detach',
@@ -107,6 +108,7 @@ export function checkNewSession(session: NewSession, limit: UserLimit | undefine
   checkObject('a new session', session);
   checkOptionalName('userId', session.userId);
   checkOptionalName('loginId', session.loginId);
+  checkOptionalName('group', session.group);
   if (session.owner !== undefined) checkOwner(session.owner);
   checkLife(session.ttl, session.maxAge);
   checkBytes('attributes', session.attributes);
@@ -146,6 +148,7 @@ export function checkChange(change: Change): void {
   checkFence(change.fence);
   checkBytes('attributes', change.attributes);
   checkBytes('extensions', change.extensions);
+  checkOptionalName('group', change.group ?? undefined);
   if (change.ttl !== undefined) checkInteger('ttl', change.ttl, 1, maxTtl);
 }
 

@@ -28,6 +28,10 @@ export interface HttpSessionStore {
   touch?(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
   /** Removes all HTTP sessions. Without `onEnd`, their WebSockets close with their next activity at the latest. */
   clear?(callback?: Callback<void>): void;
+  /** Lists all HTTP sessions: by id, or as a list whose entries have their `id`. */
+  all?(callback: Callback<Record<string, HttpSessionData> | readonly HttpSessionData[]>): void;
+  /** Lists those of a user, where a store has an index, as {@link httpSessionStore}. */
+  byUser?(userId: string, callback: Callback<readonly { sid: string; session: HttpSessionData }[]>): void;
   /** Where a store tells by itself which sessions ended, however they did; it waits for what the listener returns. */
   onEnd?(listener: (sid: string) => unknown): void;
 }
@@ -40,6 +44,11 @@ export interface HttpLoginOptions<S extends HttpSessionStore> {
   readonly secret: string | readonly string[];
   /** The `name` of express-session: its cookie. Default `connect.sid`. */
   readonly cookie?: string;
+  /**
+   * Whose an HTTP session is: how those of a user are found among all that the store lists. Not needed with
+   * {@link httpSessionStore}, which has an option of this name itself.
+   */
+  readonly userOf?: (session: HttpSessionData) => string | undefined;
 }
 
 /** What a handshake's cookie stands for. */
@@ -74,12 +83,13 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
   readonly store: S;
   private readonly secrets: readonly string[];
   private readonly cookie: string;
+  private readonly userOf: HttpLoginOptions<S>['userOf'];
   private readonly listeners = new Set<(loginId: string) => Promise<unknown>>();
 
   /** @throws `ERR_INVALID_OPTION` */
   constructor(options: HttpLoginOptions<S>) {
     checkOptions('HttpLogins', options);
-    const { store, secret, cookie = 'connect.sid', ...unknown } = options;
+    const { store, secret, cookie = 'connect.sid', userOf, ...unknown } = options;
     refuseUnknown('HttpLogins', unknown);
     if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
       throw invalid(`store has to be an express-session store, but is ${describe(store)}`);
@@ -89,7 +99,9 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
       throw invalid('secret has to be a non-empty string, or several');
     }
     if (!isText(cookie)) throw invalid(`cookie has to be a name, but is ${describe(cookie)}`);
+    if (userOf !== undefined) checkFunction('HttpLogins: userOf', userOf, 'ERR_INVALID_OPTION');
     this.cookie = cookie;
+    this.userOf = userOf;
     this.store = store;
     if (store.onEnd === undefined) this.watch(store);
     else store.onEnd((sid) => this.ended(sid));
@@ -134,6 +146,35 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
     return true;
   }
 
+  /**
+   * All HTTP sessions of a user, also of browsers that are not connected: by the index of `httpSessionStore`, else
+   * among all that the store lists.
+   *
+   * @throws `ERR_UNSUPPORTED` when the store can do neither, or `userOf` is missing; `ERR_STORE`
+   */
+  async byUser<T extends HttpSessionData = HttpSessionData>(userId: string): Promise<HttpLogin<T>[]> {
+    checkName('userId', userId);
+    const { store, userOf } = this;
+    if (store.byUser !== undefined) {
+      const found = await called<readonly { sid: string; session: HttpSessionData }[]>(userId, (done) =>
+        store.byUser?.(userId, done),
+      );
+      return (found ?? []).map(({ sid, session }) => ({ loginId: sid, session: session as T }));
+    }
+    if (store.all === undefined || userOf === undefined)
+      throw unsupported(userOf === undefined ? 'the option userOf' : 'a store with all()');
+    const all = (await called<unknown>(userId, (done) => store.all?.(done))) ?? [];
+    return entriesOf(all)
+      .filter(([, session]) => userOf(session) === userId)
+      .map(([loginId, session]) => ({ loginId, session: session as T }));
+  }
+
+  /** Ends an HTTP session, as a logout does. */
+  async end(loginId: string): Promise<void> {
+    checkName('loginId', loginId);
+    await called<void>(loginId, (done) => this.store.destroy(loginId, done));
+  }
+
   /** Called by a `SessionManager`: the listener hears of every login that ends. */
   onEnd(listener: (loginId: string) => Promise<unknown>): void {
     checkFunction('the listener', listener);
@@ -171,13 +212,27 @@ function called<T>(loginId: string, run: (done: Callback<T>) => void): Promise<T
     const fail = (thrown: unknown) => {
       const cause = causeOf(thrown, [loginId]);
       const message = `the store of the HTTP sessions failed: ${cause.message}`;
-      reject(new LwsError('ERR_STORE', message, { cause }));
+      reject(thrown instanceof LwsError ? thrown : new LwsError('ERR_STORE', message, { cause }));
     };
     try {
       run((error, result) => (error ? fail(error) : resolve(result)));
     } catch (thrown) {
       fail(thrown);
     }
+  });
+}
+
+function unsupported(missing: string): LwsError {
+  const message = `the HTTP sessions of a user cannot be found: that needs httpSessionStore, or ${missing}`;
+  return new LwsError('ERR_UNSUPPORTED', message);
+}
+
+/** By id, as express-session's own store lists them, or a list of sessions that have an `id`, as connect-redis does. */
+function entriesOf(all: unknown): [string, HttpSessionData][] {
+  if (!Array.isArray(all)) return Object.entries(all as Record<string, HttpSessionData>);
+  return all.map((session: HttpSessionData & { id?: unknown }) => {
+    if (typeof session?.id !== 'string') throw unsupported('a store whose all() tells the ids');
+    return [session.id, session];
   });
 }
 

@@ -5,7 +5,9 @@ import { causeOf } from './cause.js';
 import {
   checkFunction,
   checkInteger,
+  checkName,
   checkObject,
+  checkOptionalName,
   checkOptions,
   checkStore,
   checkText,
@@ -32,6 +34,11 @@ export interface HttpSessionStoreOptions<B extends abstract new () => object> {
   /** Largest session when stored. Default 64 KiB. */
   readonly maxBytes?: number;
   /**
+   * Whose an HTTP session is, told from what is in it: the same `userId` that `identify` answers. With it the HTTP
+   * sessions of a user are found and ended, also of browsers that are not connected.
+   */
+  readonly userOf?: (session: HttpSessionData) => string | undefined;
+  /**
    * A stored HTTP session that cannot be read, as after a rollback: `fail` with `ERR_STORE`, or `replace`: as if there
    * were none, so that the browser gets a new one. Default `fail`.
    */
@@ -50,6 +57,8 @@ export interface SessionBackedHttpStore extends HttpSessionStore {
   touch(sid: string, session: HttpSessionData, callback?: Callback<void>): void;
   /** All live HTTP sessions, in no particular order. */
   all(callback: Callback<HttpSessionData[]>): void;
+  /** The live HTTP sessions of a user; `ERR_UNSUPPORTED` without the option `userOf`. */
+  byUser(userId: string, callback: Callback<readonly { sid: string; session: HttpSessionData }[]>): void;
   /** How many HTTP sessions are live; reads all of them. */
   length(callback: Callback<number>): void;
   /** Destroys all HTTP sessions one after the other, so that listeners of `onEnd` hear of each. */
@@ -78,6 +87,7 @@ export function httpSessionStore<B extends abstract new () => object>(
     ttl = 86_400_000,
     sweepInterval = 30_000,
     maxBytes = 65_536,
+    userOf,
     whenUnreadable = 'fail',
     ...unknown
   } = options;
@@ -96,6 +106,7 @@ export function httpSessionStore<B extends abstract new () => object>(
     const message = `whenUnreadable has to be 'fail' or 'replace', but is ${describe(whenUnreadable)}`;
     throw new LwsError('ERR_INVALID_OPTION', message);
   }
+  if (userOf !== undefined) checkFunction('userOf', userOf, 'ERR_INVALID_OPTION');
   const listeners = new Set<(sid: string) => unknown>();
 
   async function get(sid: string): Promise<HttpSessionData | undefined> {
@@ -116,14 +127,24 @@ export function httpSessionStore<B extends abstract new () => object>(
     const name = nameOf(sid);
     const id = idOf(store, sid);
     const attributes = pack(sid, session, maxBytes);
+    const group = userOf?.(session);
+    checkOptionalName('the user of an HTTP session', group);
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const record = await store.get(id);
       if (record === undefined) {
-        const { status } = await store.create({ id, userId: name, loginId: name, ttl: life, attributes });
+        const { status } = await store.create({
+          id,
+          userId: name,
+          loginId: name,
+          group,
+          ttl: life,
+          attributes,
+        });
         // Refused: it was destroyed, or has expired, while the request was under way.
         if (status !== 'exists' || (await store.get(id)) === undefined) return;
       } else {
-        const { status } = await store.set(id, { version: record.version, attributes, ttl: life });
+        const change = { attributes, ttl: life, ...(userOf && { group: group ?? null }) };
+        const { status } = await store.set(id, { version: record.version, ...change });
         if (status === 'set') return;
       }
     }
@@ -147,6 +168,19 @@ export function httpSessionStore<B extends abstract new () => object>(
     const name = nameOf(sid);
     await store.endLogin(name, { userId: name, block: destroyedBlock });
     await tellEnd(sid);
+  }
+
+  async function byUser(userId: string): Promise<{ sid: string; session: HttpSessionData }[]> {
+    checkName('userId', userId);
+    if (userOf === undefined)
+      throw new LwsError(
+        'ERR_UNSUPPORTED',
+        'httpSessionStore finds sessions by user only with its option userOf',
+      );
+    return (await store.byGroup(userId)).map((record) => ({
+      sid: sidOf(record),
+      session: readableOf(record)[0] ?? {},
+    }));
   }
 
   async function records(): Promise<SessionRecord[]> {
@@ -189,6 +223,7 @@ export function httpSessionStore<B extends abstract new () => object>(
         records().then((all) => all.flatMap(readableOf)),
         callback,
       ),
+    byUser: (userId, callback) => answer(byUser(userId), callback),
     length: (callback) =>
       answer(
         records().then((all) => all.length),

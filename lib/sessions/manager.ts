@@ -3,7 +3,7 @@ import type { ServerOptions } from '../options.js';
 import { Activity } from './activity.js';
 import { attachConnection, checkConnection, checkSocket, createSession } from './attach.js';
 import { AuthClock } from './auth-clock.js';
-import { checkName, checkOptionalName, checkText } from './check.js';
+import { checkName, checkObject, checkOptionalName, checkText, refuseUnknown } from './check.js';
 import { closingOf } from './closing.js';
 import { Control, type Order } from './control.js';
 import { type Core, handleOf, inBackground, storesOf } from './core.js';
@@ -20,6 +20,7 @@ import {
 } from './delivery.js';
 import { type SessionEvents, Teller } from './events.js';
 import { Lifecycle } from './lifecycle.js';
+import { endLoginsOf, loginsOf } from './logins.js';
 import { MemoryStore } from './memory-store.js';
 import { Registry } from './registry.js';
 import type { SessionRequest } from './request.js';
@@ -196,10 +197,29 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
     return this.core.lifecycle.endById(sessionId, closingOf(code, reason));
   }
 
-  /** Ends all sessions of a user and closes their connections with 1008, on all nodes. Returns how many. */
-  async endUser(userId: string): Promise<number> {
+  /**
+   * Ends all sessions of a user and closes their connections with 1008, on all nodes. Returns how many. With `logins`
+   * all logins of the user end as well, also of browsers that are not connected: a logout everywhere.
+   *
+   * @throws `ERR_UNSUPPORTED` when the option `logins` cannot find or end the logins of a user; nothing has ended then
+   */
+  async endUser(userId: string, options: { readonly logins?: boolean } = {}): Promise<number> {
     checkName('userId', userId);
+    checkObject('the options of endUser', options);
+    const { logins = false, ...rest } = options;
+    refuseUnknown('endUser', rest, 'ERR_INVALID_ARGUMENT');
+    if (logins) return endLoginsOf(this.core, userId);
     return this.core.lifecycle.endUser(userId);
+  }
+
+  /**
+   * The ids of all logins of a user, also of browsers that are not connected.
+   *
+   * @throws `ERR_UNSUPPORTED` when the option `logins` cannot list them; `ERR_STORE`
+   */
+  async loginsOf(userId: string): Promise<string[]> {
+    checkName('userId', userId);
+    return loginsOf(this.core, userId);
   }
 
   /**

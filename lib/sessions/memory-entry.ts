@@ -12,6 +12,7 @@ export interface Entry extends WheelEntry {
   readonly sequence: number;
   readonly userId: string | undefined;
   loginId: string | undefined;
+  group: string | undefined;
   nodeId: string | undefined;
   connectionId: string | undefined;
   generation: number;
@@ -50,6 +51,7 @@ export function recordOf(entry: Entry): SessionRecord {
     expiresAt: entry.expiresAt,
     endsAt: entry.endsAt,
     ttl: entry.ttl,
+    group: entry.group,
     attributes: unpackBytes(entry.attributes),
     extensions: unpackBytes(entry.extensions),
   };

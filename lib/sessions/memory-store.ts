@@ -33,6 +33,7 @@ export class MemoryStore implements contract.SessionStore {
   private readonly sessions = new Map<string, Entry>();
   private readonly users = new NameIndex();
   private readonly logins = new NameIndex();
+  private readonly groups = new NameIndex();
   private readonly nodes = new NameIndex();
   private readonly connections = new Map<string, Entry>();
   private readonly expiry = new Wheel<Entry>();
@@ -74,6 +75,7 @@ export class MemoryStore implements contract.SessionStore {
         sequence: this.created++,
         userId: session.userId,
         loginId: session.loginId,
+        group: session.group,
         nodeId: owner?.nodeId,
         connectionId: owner && connectionKey(id, owner.connection),
         generation: owner === undefined ? 0 : 1,
@@ -106,6 +108,11 @@ export class MemoryStore implements contract.SessionStore {
     check.checkName('loginId', loginId);
     check.checkOptionalName('userId', userId);
     return this.alive(this.logins.get(loginId)).map(recordOf);
+  }
+
+  async byGroup(group: string): Promise<contract.SessionRecord[]> {
+    check.checkName('group', group);
+    return this.alive(this.groups.get(group)).map(recordOf);
   }
 
   async byConnection(connectionId: string): Promise<contract.SessionRecord | undefined> {
@@ -183,6 +190,11 @@ export class MemoryStore implements contract.SessionStore {
     entry.attributes = attributes;
     entry.extensions = extensions;
     entry.version++;
+    if (change.group !== undefined) {
+      this.groups.delete(entry.group, entry);
+      entry.group = change.group ?? undefined;
+      this.groups.add(entry.group, entry);
+    }
     if (change.ttl !== undefined) {
       entry.ttl = change.ttl;
       this.expireAt(entry, this.now() + change.ttl);
@@ -359,6 +371,7 @@ export class MemoryStore implements contract.SessionStore {
     this.sessions.set(entry.id, entry);
     this.users.add(entry.userId, entry);
     this.logins.add(entry.loginId, entry);
+    this.groups.add(entry.group, entry);
     const { nodeId, connectionId } = entry;
     if (nodeId !== undefined && connectionId !== undefined) this.own(entry, nodeId, connectionId);
     this.expireAt(entry, entry.expiresAt);
@@ -370,6 +383,7 @@ export class MemoryStore implements contract.SessionStore {
     this.sessions.delete(entry.id);
     this.users.delete(entry.userId, entry);
     this.logins.delete(entry.loginId, entry);
+    this.groups.delete(entry.group, entry);
     this.disown(entry);
     this.expiry.cancel(entry);
     this.budget.give(sizeOf(entry));

@@ -15,6 +15,10 @@ export interface LoginSource {
    * prolongs the login and tells whether it is still there. `false` ends all its sessions.
    */
   touch(loginId: string): Promise<boolean>;
+  /** All logins of a user, also those without a session here; what `endUser` with `logins` ends. */
+  byUser?(userId: string): Promise<readonly { readonly loginId: string }[]>;
+  /** Ends a login, as a logout does. */
+  end?(loginId: string): Promise<unknown>;
   /** Where logins tell by themselves that they ended: the manager listens, and ends their sessions at once. */
   onEnd?(listener: (loginId: string) => Promise<unknown>): void;
 }
@@ -159,8 +163,9 @@ export function settingsOf(options: SessionManagerOptions): Settings {
 
 function checkLogins(logins: LoginSource | null): void {
   if (typeof logins?.touch !== 'function') throw invalid('logins has to have a method touch');
-  if (logins.onEnd !== undefined)
-    checkFunction('SessionManager: logins.onEnd', logins.onEnd, 'ERR_INVALID_OPTION');
+  for (const name of ['onEnd', 'byUser', 'end'] as const)
+    if (logins[name] !== undefined)
+      checkFunction(`SessionManager: logins.${name}`, logins[name], 'ERR_INVALID_OPTION');
 }
 
 function integer(name: string, value: number, min: number, max: number): void {

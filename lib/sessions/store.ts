@@ -48,6 +48,8 @@ export interface SessionRecord {
   readonly endsAt: number | undefined;
   /** Idle time to live, milliseconds. */
   readonly ttl: number;
+  /** A further name to find it by; as HTTP sessions by their user, although each is the login of its own id. */
+  readonly group: string | undefined;
   /** The user's values, as {@link encode} writes them. Opaque to the store. */
   readonly attributes: Uint8Array;
   /** Values of libraries and adapters, apart from the user's. Opaque to the store. */
@@ -75,6 +77,8 @@ export interface NewSession {
   readonly ttl: number;
   /** Absolute age, milliseconds, 1 to {@link maxTtl}; default none. */
   readonly maxAge?: number | undefined;
+  /** A further name to find it by: {@link SessionStore.byGroup}. */
+  readonly group?: string | undefined;
   /** The user's values, as {@link encode} writes them. Default: those of `{}`. */
   readonly attributes?: Uint8Array;
   /** Values of libraries and adapters, written likewise. Default: those of `{}`. */
@@ -174,6 +178,8 @@ export interface Change {
   readonly attributes?: Uint8Array | undefined;
   /** All extensions anew; left out: they stay. */
   readonly extensions?: Uint8Array | undefined;
+  /** A new group; `null`: none any more; left out: it stays. */
+  readonly group?: string | null | undefined;
   /** A new idle time to live; counts from now. Without it a change never moves the expiry. */
   readonly ttl?: number | undefined;
 }
@@ -247,6 +253,8 @@ export interface SessionStore {
   byUser(userId: string): Promise<SessionRecord[]>;
   /** All live sessions of a login, oldest first. `userId`, where known, spares asking every partition. */
   byLogin(loginId: string, userId?: string): Promise<SessionRecord[]>;
+  /** All live sessions of a group, oldest first; asks every partition. */
+  byGroup(group: string): Promise<SessionRecord[]>;
   /** The live session that the connection is attached to; takes a {@link connectionKey}. */
   byConnection(connectionId: string): Promise<SessionRecord | undefined>;
 

@@ -37,6 +37,7 @@ const calls: readonly Wrong[] = [
   ...withName('byUser', (store, name) => store.byUser(name)),
   ...withName('byLogin', (store, name) => store.byLogin(name)),
   ...withName('byLogin of the user', (store, name) => store.byLogin('l', name)),
+  ...withName('byGroup', (store, name) => store.byGroup(name)),
   ...withName('attach on the node', (store, nodeId) => store.attach(id, { ...owner, nodeId })),
   ...withName('attach as the user', (store, userId) => store.attach(id, owner, { userId })),
   ...withName('regenerate to the user', (store, userId) => store.regenerate(id, undefined, { userId })),

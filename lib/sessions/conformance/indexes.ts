@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { connectionKey } from '../ids.js';
+import type { SessionRecord } from '../store.js';
 import {
   attached,
   bytes,
@@ -180,6 +181,31 @@ export const indexChecks: readonly Check[] = [
     'an unknown cursor is refused as an argument',
     async ({ store }) => {
       await assert.rejects(store.list('nonsense'), { code: 'ERR_INVALID_ARGUMENT' });
+    },
+  ],
+  [
+    'by group: from the first to the last moment, through changes, new ids and over all partitions',
+    async ({ store, peer }) => {
+      const made = [];
+      for (let n = 0; n < 5; n++) made.push(await make(store, { userId: `u${n}`, group: 'ann' }));
+      const [first, second] = made as [SessionRecord, SessionRecord];
+      assert.equal(first.group, 'ann');
+      assert.deepEqual(await peer.byGroup('ann'), made);
+      assert.deepEqual(await store.byGroup('bob'), []);
+      await peer.set(first.id, { version: 0, group: 'bob' });
+      await peer.set(second.id, { version: 0, group: null });
+      assert.deepEqual(idsOf(await store.byGroup('bob')), [first.id]);
+      assert.deepEqual(idsOf(await store.byGroup('ann')), idsOf(made.slice(2)));
+      assert.equal((await store.get(second.id))?.group, undefined);
+      await store.set(first.id, { version: 1, attributes: bytes(1) });
+      for (const userId of ['u0', 'x', 'y', undefined]) {
+        const [record] = await store.byGroup('bob');
+        const result = await peer.regenerate(record?.id ?? '', undefined, { userId });
+        assert.ok(result.status === 'created');
+        assert.deepEqual(await store.byGroup('bob'), [result.record]);
+      }
+      for (const { id } of await store.byGroup('ann')) await store.destroy(id);
+      assert.deepEqual(await peer.byGroup('ann'), []);
     },
   ],
 ];

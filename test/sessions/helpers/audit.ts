@@ -28,7 +28,7 @@ export async function audit(url: string, prefix: string): Promise<Keyspace> {
     if ((await client.pTTL(key)) === -1) wrong.push(`${key} has no end`);
     if (name.startsWith('s:')) partition.records.set(name.slice(2), { ...(await client.hGetAll(key)) });
     else if (name.startsWith('c:')) partition.connections.set(name.slice(2), (await client.get(key)) ?? '');
-    else if (/^[uln]:/.test(name)) partition.indexes.set(name, await client.zRange(key, 0, -1));
+    else if (/^[ulng]:/.test(name)) partition.indexes.set(name, await client.zRange(key, 0, -1));
     else if (name === 'exp') {
       const members = await client.zRangeWithScores(key, 0, -1);
       partition.expiries = new Map(members.map(({ value, score }) => [value, score]));
@@ -52,6 +52,7 @@ function contradictionsOf(tag: string, { records, indexes, connections, expiries
       wrong.push(`${tag}: the expiry of ${id} is not in the index`);
     if (record.uid) expect(`u:${record.uid}`, id);
     if (record.lid) expect(`l:${record.lid}`, id);
+    if (record.grp) expect(`g:${record.grp}`, id);
     if (record.node) expect(`n:${record.node}`, id);
     if ((record.conn ?? '') !== '' && connections.get(record.conn ?? '') !== id) {
       wrong.push(`${tag}: the connection ${record.conn} does not lead to ${id}`);
