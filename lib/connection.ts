@@ -13,8 +13,11 @@ import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
 import { Subscriptions, type Topics } from './topics.js';
 import type { Transport } from './transport.js';
 
-/** @internal How far a connection is. ENDED: its slot may have another tenant soon, and its `close` may wait. */
-export const Stage = { OPEN: 0, CLOSING: 1, ENDED: 2, DEAD: 3 } as const;
+/**
+ * @internal How far a connection is. LOST: nothing can be sent any more, which `send` was told before any event tells
+ * it; what had come is still delivered. ENDED: its slot may have another tenant soon, and its `close` may wait.
+ */
+export const Stage = { OPEN: 0, LOST: 1, CLOSING: 2, ENDED: 3, DEAD: 4 } as const;
 
 /** Longest text whose UTF-8 surely fits a ring record. */
 const TEXT_COPY_MAX = Math.floor(OUT_COPY_MAX / 3);
@@ -184,7 +187,10 @@ export class Connection<D = unknown, X = unknown> {
 
   private sendLarge(bytes: Uint8Array, opcode: number): SendResult {
     const left = this.crossing.native.send(this.slot, this.generation, opcode, bytes);
-    if (left < 0) return 'closed';
+    if (left < 0) {
+      this.stage = Stage.LOST;
+      return 'closed';
+    }
     return left === 0 ? 'sent' : 'buffered';
   }
 
@@ -307,7 +313,7 @@ export class Connection<D = unknown, X = unknown> {
    */
   close(code = 1000, reason = ''): void {
     if (this.refuseDead()) return;
-    if (this.stage === Stage.OPEN) {
+    if (this.stage <= Stage.LOST) {
       const payload = closePayload(code, reason);
       this.crossing.putBytes(Out.CLOSE, this.slot, this.generation, payload);
       this.stage = Stage.CLOSING;
@@ -330,7 +336,7 @@ export class Connection<D = unknown, X = unknown> {
    * `resume`. Where the peer closes meanwhile, `close` comes after what was kept.
    */
   pause(): void {
-    if (this.refuseDead() || this.stage !== Stage.OPEN) return;
+    if (this.refuseDead() || this.stage > Stage.LOST) return;
     this.ownInbox().pause(true);
   }
 
@@ -368,7 +374,7 @@ export class Connection<D = unknown, X = unknown> {
 
   /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */
   fail(cause: unknown, handler: string): void {
-    if (this.stage === Stage.OPEN) this.close(1011, 'the server met an error');
+    if (this.stage <= Stage.LOST) this.close(1011, 'the server met an error');
     const text = `The ${handler} handler failed: ${wordsOf(cause)}`;
     const error = new LwsError('ERR_HANDLER', text, { cause });
     this.host.failed(error, this as unknown as Connection);
@@ -379,14 +385,14 @@ export class Connection<D = unknown, X = unknown> {
    * answered with goes out first. `ours`: it does not take what was published for it, and is closed.
    */
   closing(ours: boolean): void {
-    if (this.stage !== Stage.OPEN) return;
+    if (this.stage > Stage.LOST) return;
     if (ours) this.close(1013, 'maxBackpressure exceeded');
     else if (this.inbox === undefined || !this.inbox.holdAnswer()) this.answer();
   }
 
   /** @internal Behind everything that was sent. */
   answer(): void {
-    if (this.stage !== Stage.OPEN) return;
+    if (this.stage > Stage.LOST) return;
     this.crossing.put(Out.ANSWER, this.slot, this.generation);
     this.stage = Stage.CLOSING;
     this.inbox?.endWaiting();

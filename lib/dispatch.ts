@@ -159,11 +159,11 @@ function createDispatcher(): Dispatcher {
       text: (flags & FragmentFlag.TEXT) !== 0,
     };
     if (connection.inbox !== undefined) connection.inbox.fragment(data, info);
-    else if (connection.isOpen) callFragment(connection, data, info);
+    else if (connection.stage <= Stage.LOST) callFragment(connection, data, info);
   }
 
   function pong(w: number, connection: Connection): void {
-    if (connection.behavior.handlers.pong === undefined || !connection.isOpen) return;
+    if (connection.behavior.handlers.pong === undefined || connection.stage > Stage.LOST) return;
     const data = crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!);
     if (connection.inbox !== undefined) connection.inbox.pong(data);
     else callPong(connection, data);
@@ -223,7 +223,7 @@ function createDispatcher(): Dispatcher {
           ? crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!)
           : text(w);
       if (connection.inbox !== undefined) connection.inbox.message(data);
-      else if (connection.stage === Stage.OPEN) message(connection, data);
+      else if (connection.stage <= Stage.LOST) message(connection, data);
       w += RECORD_WORDS;
     } while (
       w < end &&

@@ -108,7 +108,7 @@ export class Inbox {
   }
 
   #take(held: Held): void {
-    if (this.#connection.stage !== Stage.OPEN && !this.#ended) return;
+    if (this.#connection.stage > Stage.LOST && !this.#ended) return;
     if (this.#reader !== undefined && held.kind === 'message') this.#read(held);
     else if (this.#blocked() || this.#held.length > 0) this.#hold(held);
     else this.#call(held);
@@ -312,7 +312,7 @@ export class Inbox {
         }
         return Promise.resolve({ value: held.data, done: false as const });
       }
-      if (this.#finished || this.#connection.stage !== Stage.OPEN) this.#endReader();
+      if (this.#finished || this.#connection.stage > Stage.LOST) this.#endReader();
     }
     if (this.#reader !== reader)
       return Promise.resolve({ value: undefined, done: true as const } as IteratorReturnResult<undefined>);

@@ -351,6 +351,27 @@ describe('ping', () => {
   });
 });
 
+describe('send to a peer whose reset nobody has told of yet', () => {
+  it("answers 'closed' where isOpen turns false, and what had come is still delivered", async () => {
+    const got: unknown[] = [];
+    const answers: unknown[] = [];
+    const { client, closed } = await pair({
+      message(c, data) {
+        got.push(data);
+        if (data !== 'one') return;
+        client.reset();
+        answers.push(c.send(new Uint8Array(100_000)), c.isOpen, c.send('short'), c.bufferedAmount);
+      },
+    });
+    client.socket.cork();
+    for (const text of ['one', 'two', 'three']) client.text(text);
+    client.socket.uncork();
+    expect((await closed.next()).code).toBe(1006);
+    expect(answers).toEqual(['closed', false, 'closed', 0]);
+    expect(got).toEqual(['one', 'two', 'three']);
+  });
+});
+
 describe('close', () => {
   it.each([
     [1000, 'x'.repeat(124), 'Expected at most 123 bytes for a close reason but got 124'],
