@@ -1,5 +1,6 @@
 import { closePayload, toBytes, wordsOf } from './arguments.js';
 import { callClose } from './calls.js';
+import type { UpgradeResponse } from './client/response-head.js';
 import type { Crossing } from './crossing.js';
 import { type Death, deadUse } from './death.js';
 import { LwsError } from './errors.js';
@@ -29,6 +30,7 @@ interface Extras {
   resolveClosed?: (info: CloseInfo) => void;
   abort?: AbortController;
   subscriptions?: Subscriptions;
+  response?: UpgradeResponse;
 }
 
 /**
@@ -92,6 +94,11 @@ export class Connection<D = unknown, X = unknown> {
     if (typeof this.head === 'string')
       this.head = new UpgradeRequest(this.head, this.transport, this.host.trust);
     return this.head;
+  }
+
+  /** Of a connection of `connect`: the server's answer, as for its cookies. `undefined` on servers. */
+  get response(): UpgradeResponse | undefined {
+    return this.extras?.response;
   }
 
   /** True from `open` until either side closes, and of what is sent until then nothing is lost to the closing. */
@@ -370,6 +377,12 @@ export class Connection<D = unknown, X = unknown> {
   ownInbox(): Inbox {
     this.inbox ??= new Inbox(this as unknown as Connection);
     return this.inbox;
+  }
+
+  /** @internal */
+  answeredWith(response: UpgradeResponse): void {
+    this.extras ??= {};
+    this.extras.response = response;
   }
 
   /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */

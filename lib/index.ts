@@ -8,6 +8,7 @@ export type { AttachOptions, NodeServer } from './adopt/attach.js';
 export { connect } from './client/connect.js';
 export type { ConnectOptions, HeaderFields } from './client/options.js';
 export { type Reconnecting, type ReconnectOptions, type RetryInfo, reconnect } from './client/reconnect.js';
+export { ResponseHeaders, type UpgradeResponse } from './client/response-head.js';
 export { Connection } from './connection.js';
 export type { DeflateOptions } from './deflate.js';
 export { errorCodes, LwsError, type LwsErrorCode } from './errors.js';

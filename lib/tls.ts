@@ -113,18 +113,26 @@ function pem(name: string, source: PemSource | undefined): Uint8Array | undefine
   return Buffer.concat(read.flatMap((part) => [part, Buffer.from('\n')]));
 }
 
-/** RFC 1123 2.1, with the underscore that names of services have; an IP address; no more than DNS can carry. */
-function isServerName(name: string): boolean {
-  if (isIP(name) !== 0) return true;
-  const host = name.replace(/\.$/, '');
-  return host.length <= 253 && /^(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$/i.test(host);
+/* RFC 1123 2.1, with the underscore that names of services have; no more than DNS can carry */
+const HOST = /^(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$/;
+
+/**
+ * A name as TLS has it: an IP address, or a host name in ASCII (RFC 5890), lower case, without a final dot (RFC 6066 3);
+ * undefined for what is neither.
+ */
+export function serverNameOf(name: string): string | undefined {
+  if (isIP(name) !== 0) return name;
+  /* domainToASCII would cut off what no name has, as at a slash */
+  if (/[\0-\x2c/:-@[-^`{-\x7f]/.test(name)) return undefined;
+  const host = (/^[\0-\x7f]*$/.test(name) ? name.toLowerCase() : domainToASCII(name)).replace(/\.$/, '');
+  return HOST.test(host) ? host : undefined;
 }
 
 /** @throws LwsError ERR_INVALID_OPTION for what is unknown or of the wrong type; files are not read. */
 export function checkClientTls(options: unknown): void {
   check(options, [...common, 'servername'], 'tls');
   const { servername } = options as ClientTlsOptions;
-  if (servername !== undefined && !isServerName(domainToASCII(servername) || servername))
+  if (servername !== undefined && serverNameOf(servername) === undefined)
     throw invalid('tls.servername', 'a host name or an IP address', servername);
 }
 

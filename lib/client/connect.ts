@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import { descriptorOf } from '../adopt/descriptor.js';
+import { wordsOf } from '../arguments.js';
 import type { Connection } from '../connection.js';
 import { type DeflateSettings, deflateSettings } from '../deflate.js';
 import { type Dispatcher, dispatcher } from '../dispatch.js';
-import { LwsError } from '../errors.js';
+import { LwsError, type LwsErrorCode } from '../errors.js';
 import type { Host } from '../handlers.js';
 import { behaviorOf, hostSettings } from '../host.js';
 import { nativeOptions, type ServerOptions } from '../options.js';
@@ -11,26 +12,27 @@ import { type Scope, scopeOfCaller } from '../scope.js';
 import { clientTls } from '../tls.js';
 import { Transport } from '../transport.js';
 import { dial, serverName } from './dial.js';
-import { Handshake, makeRequest, type Outcome, type RequestOptions } from './handshake.js';
+import { Handshake, makeRequest, type Outcome } from './handshake.js';
 import { headersFor } from './headers.js';
 import { type ConnectOptions, checkConnectOptions, parseUrl } from './options.js';
+import { redirected, type Step } from './redirect.js';
 
-type Options = RequestOptions;
+/** Of the native side: the time runs from the call, and the signal says when it is over. */
+const NO_TIMEOUT = 0;
 
 /** Gives the socket to the native side; ours is closed, the descriptor lives on there. */
 function adopt(hub: Dispatcher, server: number, socket: Socket, host: string | null): [number, number] {
   try {
     const handle = hub.crossing.native.adoptClient(server, descriptorOf(socket), host);
     if (typeof handle !== 'string') return handle;
-    throw new LwsError('ERR_CONNECT', `The socket could not be taken over (${handle})`);
+    const cause = Object.assign(new Error(`dup ${handle}`), { code: handle });
+    throw new LwsError('ERR_CONNECT', `The socket could not be taken over (${handle})`, { cause });
   } finally {
     socket.destroy();
   }
 }
 
-interface Attempt {
-  readonly url: URL;
-  readonly options: Options;
+interface Attempt extends Step {
   readonly deflate: DeflateSettings | undefined;
   readonly signal: AbortSignal;
   readonly mayRedirect: boolean;
@@ -41,19 +43,21 @@ interface Attempt {
 async function attempt({ url, options, deflate, signal, mayRedirect, scope }: Attempt): Promise<Outcome> {
   const request = makeRequest(url, options, deflate);
   const secure = url.protocol === 'wss:';
+  const name = secure ? serverName(url, options) : null;
   const context = secure ? clientTls(options.tls) : undefined;
   const socket = await dial(url, options, signal);
   const hub = dispatcher();
   const { native } = hub.crossing;
   /* each connection has counters and limits of its own, and they die with it */
-  const server = native.createServer(nativeOptions(options as ServerOptions, deflate));
+  const limits = { ...options, handshakeTimeout: NO_TIMEOUT } as ServerOptions;
+  const server = native.createServer(nativeOptions(limits, deflate));
   if (context !== undefined) native.setTls(server, context);
   const release = () => native.releaseServer(server);
   const host: Host = { ...hostSettings(options as ServerOptions, scope), left: () => setImmediate(release) };
   const { remoteAddress = '', remotePort = 0 } = socket;
   let handle: [number, number];
   try {
-    handle = adopt(hub, server, socket, secure ? serverName(url, options) : null);
+    handle = adopt(hub, server, socket, name);
   } catch (error) {
     release();
     throw error;
@@ -87,49 +91,50 @@ async function attempt({ url, options, deflate, signal, mayRedirect, scope }: At
   });
 }
 
-function redirectTarget(from: URL, location: string): URL {
-  const base = from.href.replace(/^ws/, 'http');
-  let to: URL;
-  try {
-    to = parseUrl(URL.canParse(location, base) ? new URL(location, base) : location);
-  } catch (cause) {
-    throw new LwsError('ERR_HANDSHAKE', 'The server redirects to what is no WebSocket URL', { cause });
-  }
-  if (from.protocol === 'wss:' && to.protocol === 'ws:')
-    throw new LwsError('ERR_HANDSHAKE', 'The server redirects from wss: to ws:, which is not followed');
-  return to;
-}
-
-/* `Host` names the old origin, and would mislead the new one */
-const OF_ORIGIN = new Set(['authorization', 'cookie', 'proxy-authorization', 'host']);
-
-/** RFC 9110 15.4: what was meant for one origin is not told to another. */
-function withoutSecrets(options: Options): Options {
-  const kept = options.headers.filter(([name]) => !OF_ORIGIN.has(name.toLowerCase()));
-  return { ...options, headers: kept };
-}
-
 async function follow(
-  first: URL,
+  url: URL,
   given: ConnectOptions<never>,
   signal: AbortSignal,
   scope: Scope,
 ): Promise<Connection> {
-  let url = first;
-  let options: Options = { ...given, headers: await headersFor(given.headers, signal) };
-  const deflate = deflateSettings(options.perMessageDeflate);
-  for (let left = options.followRedirects ?? 0; ; left--) {
+  const deflate = deflateSettings(given.perMessageDeflate);
+  let step: Step = { url, options: { ...given, headers: await headersFor(given.headers, signal) } };
+  for (let left = given.followRedirects ?? 0; ; left--) {
     signal.throwIfAborted();
-    const outcome = await attempt({ url, options, deflate, signal, mayRedirect: left > 0, scope });
+    const outcome = await attempt({ ...step, deflate, signal, mayRedirect: left > 0, scope });
     if (outcome instanceof LwsError) throw outcome;
     if (!('redirect' in outcome)) return outcome;
-    const next = redirectTarget(url, outcome.redirect);
-    if (next.host !== url.host || next.protocol !== url.protocol) {
-      options = withoutSecrets(options);
-      next.username = '';
-      next.password = '';
-    }
-    url = next;
+    step = redirected(step, outcome.redirect);
+  }
+}
+
+/** Where our own loop was blocked over that time, what came meanwhile is read first. Returns what cancels it. */
+function afterReading(ms: number, call: () => void): () => void {
+  let turn: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    turn = setImmediate(() => {
+      turn = setImmediate(call);
+    });
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(turn);
+  };
+}
+
+function failed(code: LwsErrorCode, what: string, cause: unknown): LwsError {
+  return new LwsError(code, `${what}: ${wordsOf(cause)}`, { cause });
+}
+
+/** Also options whose getters throw, and a URL that cannot be shown. */
+function checked(url: string | URL, options: ConnectOptions<never>): URL {
+  try {
+    checkConnectOptions(options);
+    return parseUrl(url);
+  } catch (error) {
+    throw error instanceof LwsError
+      ? error
+      : failed('ERR_INVALID_ARGUMENT', 'The arguments cannot be read', error);
   }
 }
 
@@ -145,8 +150,7 @@ export async function connect<D = undefined>(
   url: string | URL,
   options: ConnectOptions<D> = {},
 ): Promise<Connection<D>> {
-  checkConnectOptions(options);
-  const target = parseUrl(url);
+  const target = checked(url, options as ConnectOptions<never>);
   const { signal, handshakeTimeout = 10_000 } = options;
   const scope = scopeOfCaller();
   const stop = new AbortController();
@@ -154,16 +158,18 @@ export async function connect<D = undefined>(
     stop.abort(new LwsError('ERR_ABORTED', 'The signal was aborted', { cause: signal?.reason }));
   if (signal?.aborted) aborted();
   signal?.addEventListener('abort', aborted, { once: true });
-  const timer = setTimeout(() => {
+  const late = () =>
     stop.abort(
       new LwsError('ERR_TIMEOUT', `Connecting took longer than handshakeTimeout (${handshakeTimeout} ms)`),
     );
-  }, handshakeTimeout);
+  const cancel = afterReading(handshakeTimeout, late);
   try {
     const opened = await follow(target, options as ConnectOptions<never>, stop.signal, scope);
     return opened as unknown as Connection<D>;
+  } catch (error) {
+    throw error instanceof LwsError ? error : failed('ERR_CONNECT', 'Connecting failed', error);
   } finally {
-    clearTimeout(timer);
+    cancel();
     signal?.removeEventListener('abort', aborted);
   }
 }

@@ -1,7 +1,7 @@
 import { isIP, type NetConnectOpts, Socket } from 'node:net';
-import { domainToASCII } from 'node:url';
 import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { serverNameOf } from '../tls.js';
 import { findAddresses } from './addresses.js';
 import type { ConnectOptions } from './options.js';
 import { openTunnel, parseProxy } from './proxy.js';
@@ -101,8 +101,16 @@ export async function dial(url: URL, options: DialOptions, signal: AbortSignal):
   }
 }
 
-/** The name for SNI and verification, which have no final dot (RFC 6066 3). */
+/**
+ * The name for SNI and verification.
+ *
+ * @throws LwsError ERR_INVALID_ARGUMENT for a host that no certificate can be for.
+ */
 export function serverName(url: URL, options: DialOptions): string {
-  const name = options.tls?.servername ?? hostOf(url);
-  return (isIP(name) === 0 ? domainToASCII(name) || name : name).replace(/\.$/, '');
+  const name = serverNameOf(options.tls?.servername ?? hostOf(url));
+  if (name !== undefined) return name;
+  throw new LwsError(
+    'ERR_INVALID_ARGUMENT',
+    `Expected a host name or an IP address for TLS but got ${url.hostname}`,
+  );
 }

@@ -12,11 +12,12 @@ import type { Transport } from '../transport.js';
 import { basicCredentials } from './credentials.js';
 import { ended, systemError } from './network-error.js';
 import type { ConnectOptions } from './options.js';
+import { isRedirect } from './redirect.js';
 import { BODY_TIME, Refusal } from './refusal.js';
-import { isInterim, parseResponseHead, type ResponseHead } from './response-head.js';
+import { isInterim, parseResponseHead, type ResponseHead, type UpgradeResponse } from './response-head.js';
 
 /** What the handshake decided: a connection, a redirect, or an error. */
-export type Outcome = Connection | { redirect: string } | LwsError;
+export type Outcome = Connection | { redirect: ResponseHead } | LwsError;
 
 /** Options whose headers were read. */
 export type RequestOptions = Omit<ConnectOptions<never>, 'headers'> & { headers: [string, string][] };
@@ -78,6 +79,7 @@ export class Handshake implements Sink {
   readonly #secure: boolean;
   readonly #settle: (outcome: Outcome) => void;
   #chosen: Behavior | undefined;
+  #response: UpgradeResponse | undefined;
   #refusal: Refusal | undefined;
   #late: LwsError | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -163,13 +165,13 @@ export class Handshake implements Sink {
     }
     const protocol = head.headers.get('sec-websocket-protocol') ?? '';
     this.#chosen = { ...this.#behavior, protocol };
+    this.#response = { status: 101, statusText: head.statusText, headers: head.headers };
     this.#crossing.put(Out.ACCEPT | (flags << 8), this.#transport.slot, this.generation);
   }
 
   #refuse(head: ResponseHead): void {
-    const location = head.headers.get('location');
-    if (this.#mayRedirect && location !== null && [301, 302, 303, 307, 308].includes(head.status)) {
-      this.#end({ redirect: location });
+    if (this.#mayRedirect && isRedirect(head)) {
+      this.#end({ redirect: head });
       return;
     }
     this.#refusal = new Refusal(head, this.#options.maxResponseBody ?? 64 * 1024);
@@ -208,8 +210,6 @@ export class Handshake implements Sink {
   }
 
   #failure(reason: number, why: string, errno: number): LwsError {
-    if (reason === Gone.TIMEOUT)
-      return new LwsError('ERR_TIMEOUT', 'The handshake took longer than handshakeTimeout');
     if (reason === Gone.ANSWER)
       return new LwsError('ERR_HANDSHAKE', `The server's answer is not valid: ${why}`);
     if (errno !== 0) {
@@ -232,6 +232,7 @@ export class Handshake implements Sink {
       this.#text,
       data,
     );
+    connection.answeredWith(this.#response!);
     this.#end(connection);
     return connection;
   }

@@ -64,6 +64,16 @@ export interface ResponseHead {
   readonly headers: ResponseHeaders;
 }
 
+/** The 101 that opened a client's connection. */
+export interface UpgradeResponse {
+  /** Always 101. */
+  readonly status: 101;
+  /** Its reason phrase, `''` for none. */
+  readonly statusText: string;
+  /** Its header fields; `getSetCookie()` has the cookies. */
+  readonly headers: ResponseHeaders;
+}
+
 /* RFC 9112 4: the reason, and by custom the space before it, may be missing */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n/;
 const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)$/;

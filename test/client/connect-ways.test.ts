@@ -282,6 +282,150 @@ describe('redirects', () => {
   );
 });
 
+describe('a redirect as fetch reads it', () => {
+  const to = (...locations: string[]) =>
+    Buffer.from(
+      `HTTP/1.1 302 Found\r\n${locations.map((one) => `Location: ${one}\r\n`).join('')}Content-Length: 0\r\n\r\n`,
+    );
+  const rows: [what: string, location: string, line: string][] = [
+    ['bytes of UTF-8', '/grüße?q=ü', 'GET /gr%C3%BC%C3%9Fe?q=%C3%BC HTTP/1.1'],
+    ['a fragment, which is not sent', '/new#part', 'GET /new HTTP/1.1'],
+    ['no scheme', '//127.0.0.1:PORT/new', 'GET /new HTTP/1.1'],
+    ['http:', 'http://127.0.0.1:PORT/new', 'GET /new HTTP/1.1'],
+    ['a query alone', '?x=1', 'GET /?x=1 HTTP/1.1'],
+    ['space around it', '  /new ', 'GET /new HTTP/1.1'],
+  ];
+  it.each(rows)('may have %s', async (_, location, line) => {
+    let asks = 0;
+    const { url, port, asked } = await rawServer((one) => {
+      if (asks++ === 0) one.peer.write(to(location.replace('PORT', String(port))));
+      else one.accept();
+    });
+    const connection = await connect(url, { followRedirects: 1 });
+    await asked.next();
+    expect((await asked.next()).line).toBe(line);
+    connection.terminate();
+  });
+
+  it.each([
+    ['several places', ['/a', '/b'], /several/],
+    ['a scheme that is none', ['ftp://x/'], /no WebSocket URL/],
+    ['credentials that are none', ['ws://%FF@127.0.0.1/'], /no WebSocket URL/],
+  ])('to %s is a refusal, with its response', async (_, locations, says) => {
+    const { url } = await rawServer((one) => one.peer.write(to(...locations)));
+    expect(await rejection(connect(url, { followRedirects: 5 }))).toMatchObject({
+      code: 'ERR_HANDSHAKE',
+      message: expect.stringMatching(says),
+      cause: { status: 302 },
+    });
+  });
+
+  it('twice the same is one', async () => {
+    const { url } = await rawServer((one) =>
+      one.line.includes('/a') ? one.accept() : one.peer.write(to('/a', '/a')),
+    );
+    (await connect(url, { followRedirects: 1 })).terminate();
+  });
+
+  it('keeps the credentials of the caller on its origin, and takes no others', async () => {
+    for (const userinfo of ['', 'evil:x@']) {
+      const { url, port, asked } = await rawServer((one) =>
+        one.line.includes('/new')
+          ? one.accept()
+          : one.peer.write(to(`ws://${userinfo}127.0.0.1:${port}/new`)),
+      );
+      const connection = await connect(url.replace('//', '//user:secret@'), { followRedirects: 1 });
+      const expected = `Basic ${Buffer.from('user:secret').toString('base64')}`;
+      expect(asked.all.map((one) => one.header('authorization'))).toEqual([expected, expected]);
+      connection.terminate();
+    }
+  });
+
+  it('leaves the unix socket for another origin, and keeps it for the same', async () => {
+    const path = join(tmpdir(), `lws-redirect-${process.pid}.sock`);
+    const other = await rawServer((one) => one.accept());
+    const hidden = await rawServer(
+      (one) => {
+        if (one.line.includes('/away')) one.peer.write(to(other.url));
+        else if (one.line.includes('/here')) one.accept();
+        else one.peer.write(to('/here'));
+      },
+      { path },
+    );
+    const away = await connect('ws://name.test/away', { socketPath: path, followRedirects: 1 });
+    expect([hidden.asked.all.length, (await other.asked.next()).line]).toEqual([1, 'GET / HTTP/1.1']);
+    const here = await connect('ws://name.test/', { socketPath: path, followRedirects: 1 });
+    expect([hidden.asked.all.length, other.asked.all.length]).toEqual([3, 1]);
+    away.terminate();
+    here.terminate();
+  });
+});
+
+describe('connection.response', () => {
+  it('is the 101, fields of one name apart', async () => {
+    const { url } = await rawServer((one) =>
+      one.accept({
+        'Set-Cookie': 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT\r\nSet-Cookie: b=2',
+        'X-A': '1\r\nX-A: 2',
+      }),
+    );
+    const connection = await connect(url);
+    const { status, statusText, headers } = connection.response!;
+    expect([status, statusText]).toEqual([101, 'Switching Protocols']);
+    expect(headers.getSetCookie()).toEqual(['a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'b=2']);
+    expect([headers.get('x-a'), headers.getAll('X-A'), headers.has('x-b'), headers.get('x-b')]).toEqual([
+      '1, 2',
+      ['1', '2'],
+      false,
+      null,
+    ]);
+    expect([...headers].filter(([name]) => name === 'x-a')).toEqual([
+      ['x-a', '1'],
+      ['x-a', '2'],
+    ]);
+    connection.terminate();
+    await connection.closed;
+    expect(connection.response?.headers.get('upgrade')).toBe('websocket');
+  });
+
+  it('is there in open, and undefined on a server', async () => {
+    const seen = queue<unknown>();
+    const { url } = await startServer({ open: (c) => void seen.push(c.response), message() {} });
+    const connection = await connect(url, { open: (c) => void seen.push(c.response?.status) });
+    expect(new Set([await seen.next(), await seen.next()])).toEqual(new Set([undefined, 101]));
+    connection.terminate();
+  });
+});
+
+it('connect() reads an answer that came while its own loop was blocked past handshakeTimeout', async () => {
+  const { url } = await rawServer((one) => {
+    one.accept();
+    const until = performance.now() + 300;
+    while (performance.now() < until);
+  });
+  const connection = await connect(url, { handshakeTimeout: 200 });
+  connection.terminate();
+});
+
+it('connect() rejects with an LwsError though its arguments cannot be read', async () => {
+  const hostile = {
+    get headers(): never {
+      throw new TypeError('no');
+    },
+  };
+  const error = await rejection(connect('ws://127.0.0.1:1/', hostile));
+  expect(error).toMatchObject({ code: 'ERR_INVALID_ARGUMENT', cause: { message: 'no' } });
+  const url = {
+    toString: () => {
+      throw new TypeError('no');
+    },
+  } as unknown as string;
+  expect(await rejection(connect(url))).toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+  expect(await rejection(connect(Symbol('x') as unknown as string))).toMatchObject({
+    code: 'ERR_INVALID_ARGUMENT',
+  });
+});
+
 describe('a proxy', () => {
   it('is asked to CONNECT, and the tunnel carries everything', async () => {
     const { url, port } = await startServer(echo);

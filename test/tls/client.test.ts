@@ -1,8 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type ClientTlsOptions,
   type ConnectOptions,
   connect,
+  reconnect,
   type ServerTlsOptions,
 } from '../../lib/index.js';
 import { startProxy } from '../client/helpers/proxy.js';
@@ -181,6 +183,82 @@ describe('a redirect', () => {
     const connection = await connect(`wss://127.0.0.1:${port}/old`, { tls, followRedirects: 1 });
     expect(connection.isOpen).toBe(true);
     connection.terminate();
+  });
+});
+
+describe('the name that is asked for and verified', () => {
+  it.each([
+    ['a final dot of the URL (RFC 6066 3)', 'localhost.', {}, 'localhost'],
+    ['a final dot of servername', '127.0.0.1', { servername: 'other.test.' }, 'other.test'],
+    ['capitals', '127.0.0.1', { servername: 'OTHER.test' }, 'other.test'],
+    ['an address, which is not asked for', '127.0.0.1', {}, ''],
+    ['an address in servername', 'localhost', { servername: '127.0.0.1' }, ''],
+  ])('with %s', async (_, host, own, name) => {
+    const { port, names } = await serve({ sni: { 'other.test': other } });
+    const connection = await connect(`wss://${host}:${port}`, { tls: { ...tls, ...own }, lookup: local });
+    expect([await names.next(), connection.transport.tls?.authorized]).toEqual([name, true]);
+    connection.terminate();
+  });
+
+  it.each([['' as unknown], [5], ['a b'], ['a..b'], ['x'.repeat(64)], ['a/b'], ['a\0b'], [null]])(
+    'is refused at once as %o',
+    async (servername) => {
+      const options = { tls: { servername } } as ConnectOptions<undefined>;
+      const expected = { code: 'ERR_INVALID_OPTION', message: expect.stringContaining('tls.servername') };
+      expect(await rejection(connect('wss://127.0.0.1:1', options))).toMatchObject(expected);
+      expect(() => reconnect('wss://127.0.0.1:1', options)).toThrow(expect.objectContaining(expected));
+    },
+  );
+
+  it('and the certificate of the client are not taken along to another origin', async () => {
+    const there = await startServer({
+      tls: { ...leaf, ca: root.cert, requestCert: true, rejectUnauthorized: false },
+      open: (c) => seen.push(c.request.transport.tls!.peerCertificate !== undefined),
+    });
+    const seen = queue<boolean>();
+    const first = await startServer({
+      tls: other,
+      upgrade: () => ({ status: 302, headers: { Location: `wss://127.0.0.1:${there.port}/` } }),
+    });
+    const own = { ...tls, ...leaf, servername: 'other.test' };
+    const connection = await connect(`wss://127.0.0.1:${first.port}`, { tls: own, followRedirects: 1 });
+    expect(await seen.next()).toBe(false);
+    connection.terminate();
+  });
+});
+
+describe('the end of the network connection inside the TLS handshake has its cause', () => {
+  it.each([
+    ['end', 'EOF'],
+    ['resetAndDestroy', 'ECONNRESET'],
+  ] as const)('%s: %s, through a proxy too', async (how, code) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket[how]());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `wss://127.0.0.1:${(server.address() as { port: number }).port}`;
+    expect(await rejection(connect(url, { tls }))).toMatchObject({ code: 'ERR_HANDSHAKE', cause: { code } });
+    if (how === 'end') {
+      const proxy = `http://${(await startProxy()).at}`;
+      expect(await rejection(connect(url, { tls, proxy }))).toMatchObject({
+        code: 'ERR_HANDSHAKE',
+        cause: { code },
+      });
+    }
+  });
+
+  it('and a head that is too large over TLS is no failure of TLS', async () => {
+    const { port } = await startServer({
+      tls: leaf,
+      upgrade: () => ({ status: 403, headers: { 'X-A': 'a'.repeat(2000) } }),
+    });
+    const outcome = connect(`wss://127.0.0.1:${port}`, { tls, maxHeaderSize: 1000 });
+    expect(await rejection(outcome)).toMatchObject({
+      code: 'ERR_HANDSHAKE',
+      message: expect.stringContaining('maxHeaderSize'),
+    });
   });
 });
 
