@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cells } from './cells.mjs';
 import { project } from './runner/prepare.mjs';
+import { inWords } from './words.mjs';
 
 const folder = join(project, 'bench', 'results');
 const width = 760;
@@ -58,7 +59,7 @@ function ratios({ cells, versions }) {
       ),
     }))
     .filter(({ points }) => points.some(({ peer }) => peer === 'lws'));
-  const [left, right, top, step] = [205, 60, 54, 21];
+  const [left, right, top, step] = [245, 60, 54, 21];
   const least = 0.03;
   const scale = (ratio) =>
     left +
@@ -72,7 +73,7 @@ function ratios({ cells, versions }) {
   const shown = new Set();
   for (const [i, { name, points }] of rows.entries()) {
     const y = top + i * step + step / 2;
-    parts.push(text(left - 12, y + 4, name, 'end'));
+    parts.push(text(left - 12, y + 4, inWords(name), 'end'));
     for (const { peer, ratio } of points.toSorted((a) => (a.peer === 'lws' ? 1 : -1))) {
       shown.add(peer);
       const own = peer === 'lws';

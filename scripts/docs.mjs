@@ -51,7 +51,7 @@ export async function buildDocs(folder = out) {
         .filter((path) => existsSync(path)),
       tsconfig: join(root, 'tsconfig.build.json'),
       basePath: root,
-      readme: join(root, 'README.md'),
+      readme: join(root, 'docs', 'home.md'),
       favicon: join(root, 'docs', 'images', 'icon.svg'),
       projectDocuments: list.map(({ file }) => file),
       out: folder,
@@ -66,6 +66,7 @@ export async function buildDocs(folder = out) {
       hideGenerator: true,
       includeVersion: true,
       searchInDocuments: true,
+      highlightLanguages: ['bash', 'dockerfile', 'ini', 'javascript', 'json', 'nginx', 'typescript'],
       // A page says more about a word than each member that mentions it.
       searchGroupBoosts: Object.fromEntries(list.map(({ section }) => [section, 3])),
       sort: ['source-order'],
