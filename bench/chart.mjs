@@ -59,7 +59,7 @@ function ratios({ cells, versions }) {
       ),
     }))
     .filter(({ points }) => points.some(({ peer }) => peer === 'lws'));
-  const [left, right, top, step] = [245, 60, 54, 21];
+  const [left, right, top, step] = [262, 60, 54, 21];
   const least = 0.03;
   const scale = (ratio) =>
     left +
