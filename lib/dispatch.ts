@@ -139,6 +139,7 @@ function createDispatcher(): Dispatcher {
     if (transport !== undefined && transport.generation === generation) {
       transports[slot] = undefined;
       transport.data = undefined;
+      transport.adoption?.failed(words(w) || 'the network connection ended');
       transport.over?.();
     }
   }

@@ -19,7 +19,10 @@ export const errorCodes = {
   ERR_CONNECT: 'A client could not reach the server or its proxy; `cause` carries the system error.',
   /** As for a certificate that does not verify. */
   ERR_TLS: 'The TLS handshake of a client failed; the message says why.',
-  /** Also where it closed before it answered, or redirected from `wss:` to `ws:`. */
+  /**
+   * Also where it closed before it answered, or redirected from `wss:` to `ws:`; and on a server, where what `adopt` was
+   * given became no connection.
+   */
   ERR_HANDSHAKE:
     'The server did not answer with a valid 101; `cause` is its `Response` where it refused with another status.',
   /** An open connection is not touched by its `signal`. */

@@ -4,6 +4,7 @@
  * @module libwebsockets
  */
 
+export type { AdoptOptions } from './adopt/adopter.js';
 export type { AttachOptions, NodeServer } from './adopt/attach.js';
 export { connect } from './client/connect.js';
 export type { ConnectOptions, HeaderFields } from './client/options.js';

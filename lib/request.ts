@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { parseHead, type RequestHead, RequestHeaders } from './head.js';
 import { type Origin, originOf } from './proxy/origin.js';
 import type { Trust } from './proxy/trust.js';
@@ -29,6 +30,14 @@ export class UpgradeRequest<X = unknown> {
   get #parts(): RequestHead {
     this.#head ??= parseHead(this.#text);
     return this.#head;
+  }
+
+  /**
+   * The request as Node's HTTP server took it in, with what its middleware put there, as `req.user`; undefined on listeners
+   * of our own and for HTTP/2. For values of your own see the option `data` of `server.adopt`.
+   */
+  get raw(): IncomingMessage | undefined {
+    return this.transport.adoption?.raw;
   }
 
   get #parsed(): RequestTarget {

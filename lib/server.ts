@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getSystemErrorMap } from 'node:util';
-import { createAdopter } from './adopt/adopter.js';
+import { type AdoptOptions, createAdopter } from './adopt/adopter.js';
 import type { AttachOptions, NodeServer } from './adopt/attach.js';
 import { closePayload } from './arguments.js';
 import { type Check, checkTable, integer } from './checks.js';
@@ -128,11 +128,25 @@ export interface Server<D = unknown, X = unknown> {
    * its descriptor and closed for Node; TLS, HTTP/2 and every other stream stays with Node, and its bytes are
    * carried. What `upgrade`, `origins` and limits decide is answered on it. Works without `listen()`.
    *
+   * The request as Node took it in, with what middleware put there, is `request.raw`; `data` becomes `connection.data`.
+   *
+   * @returns the connection, once it is open. Rejects with LwsError ERR_HANDSHAKE where it comes to nothing: refused (the
+   *   status is `cause.status`), the peer left, the server closed. Nobody has to look at it.
    * @throws LwsError ERR_INVALID_ARGUMENT for anything that is no duplex stream with its request.
    */
-  adopt(socket: Duplex, request: IncomingMessage, head?: Uint8Array): void;
+  adopt(
+    socket: Duplex,
+    request: IncomingMessage,
+    head?: Uint8Array,
+    options?: AdoptOptions<D>,
+  ): Promise<Connection<D, X>>;
   /** The same for a stream of HTTP/2 and the headers of its `'stream'` event. */
-  adopt(stream: Duplex, headers: IncomingHttpHeaders): void;
+  adopt(
+    stream: Duplex,
+    headers: IncomingHttpHeaders,
+    head?: undefined,
+    options?: AdoptOptions<D>,
+  ): Promise<Connection<D, X>>;
   /**
    * Adopts every upgrade that a server of Node's `http`, `https` or `http2` gets, or those of one path. Servers with
    * different paths share one; a path that none of them takes is left to other `'upgrade'` listeners, else answered
@@ -157,7 +171,7 @@ export interface Server<D = unknown, X = unknown> {
   /**
    * Stops accepting, closes every connection with `code` (1001), waits for at
    * most `timeout`, then drops what is left. Every `close` handler has run when
-   * it resolves. Idempotent.
+   * it resolves. Idempotent. A handler that awaits it waits for itself, until `timeout`.
    *
    * @throws LwsError ERR_INVALID_ARGUMENT for a code that may not be sent.
    */
@@ -427,8 +441,12 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     },
     publish: (topic, data, options) => topics.publish(topic, data, options),
     subscribers: (topic) => topics.subscribers(topic),
-    adopt: (socket: Duplex, request: IncomingMessage | IncomingHttpHeaders, head?: Uint8Array) =>
-      adopter.adopt(socket, request, head),
+    adopt: (
+      socket: Duplex,
+      request: IncomingMessage | IncomingHttpHeaders,
+      head?: Uint8Array,
+      options?: AdoptOptions<unknown>,
+    ) => adopter.adopt(socket, request, head, options),
     attach: (httpServer, attachOptions) => adopter.attach(httpServer, attachOptions),
     setSecureContext(options) {
       if (tls === undefined)

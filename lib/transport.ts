@@ -1,3 +1,4 @@
+import type { Adoption } from './adopt/adoption.js';
 import { transportId } from './ids.js';
 import type { TlsInfo } from './tls.js';
 
@@ -27,6 +28,8 @@ export class Transport<X = unknown> {
   proxyTls: boolean;
   /** @internal Called when the native side has no more to write to it. */
   over: (() => void) | undefined;
+  /** @internal How it came from a server of Node. */
+  adoption: Adoption | undefined;
 
   /** @internal */
   constructor(slot: number, generation: number, remoteAddress: string, remotePort: number, tls?: TlsInfo) {
@@ -38,6 +41,7 @@ export class Transport<X = unknown> {
     this.data = undefined as X;
     this.proxyTls = false;
     this.over = undefined;
+    this.adoption = undefined;
   }
 
   /** Never repeats, not even across restarts. */

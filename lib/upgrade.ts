@@ -92,6 +92,7 @@ export class Upgrade implements Sink {
       this.#data,
     );
     this.#host.joined(connection);
+    this.#transport.adoption?.opened(connection);
     return connection;
   }
 
@@ -177,7 +178,7 @@ export class Upgrade implements Sink {
       );
     if (this.#suspect) this.#host.unguarded!.tell();
     this.#behavior = behavior;
-    this.#data = answer.data;
+    this.#data = 'data' in answer ? answer.data : this.#transport.adoption?.data;
     this.#over = true;
     const { slot, generation } = this.#transport;
     const bytes = Buffer.from(lines, 'latin1');
@@ -217,6 +218,7 @@ export class Upgrade implements Sink {
       );
     const head = responseHead(status, headers, { keepAlive: false, length: body.length });
     this.#over = true;
+    this.#transport.adoption?.failed(`it was answered with ${status}`, status);
     const { slot, generation } = this.#transport;
     const { crossing } = this.#host;
     sendRaw(crossing, slot, generation, Buffer.from(head, 'latin1'));

@@ -1,16 +1,18 @@
 import { closeSync } from 'node:fs';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe } from '../arguments.js';
+import type { Connection } from '../connection.js';
 import type { Dispatcher } from '../dispatch.js';
 import { LwsError } from '../errors.js';
 import { Transport } from '../transport.js';
+import { Adoption } from './adoption.js';
 import { type AttachOptions, attach, type NodeServer } from './attach.js';
 import { type Bridge, bridge } from './bridge.js';
 import { findDescriptor } from './descriptor.js';
 import { answerHttp2 } from './http2-answer.js';
-import { isHttp2Stream, outerOf } from './outer.js';
+import { isHttp2Stream, type Outer, outerOf } from './outer.js';
 import { refuse } from './refuse.js';
 import { connectText, requestText } from './request-text.js';
 
@@ -26,7 +28,12 @@ export interface AdopterHost {
 }
 
 export interface Adopter {
-  adopt(stream: Duplex, request: IncomingMessage | IncomingHttpHeaders, head?: Uint8Array): void;
+  adopt(
+    stream: Duplex,
+    request: IncomingMessage | IncomingHttpHeaders,
+    head?: Uint8Array,
+    options?: AdoptOptions<unknown>,
+  ): Promise<Connection>;
   attach(server: NodeServer, options?: AttachOptions): () => void;
   /** Detaches from every server of Node. */
   detach(): void;
@@ -34,10 +41,16 @@ export interface Adopter {
   finish(late: Promise<unknown>): Promise<void>;
 }
 
+/** Options of {@link Server.adopt}. */
+export interface AdoptOptions<D> {
+  /** Becomes `connection.data`, unless `upgrade` gives another. */
+  data?: D;
+}
+
 const NGHTTP2_NO_ERROR = 0;
 const NGHTTP2_CANCEL = 8;
 
-function checkArguments(stream: unknown, request: unknown, head: unknown): void {
+function checkArguments(stream: unknown, request: unknown, head: unknown, options: unknown): void {
   const bad = (what: string, expected: string, value: unknown) =>
     new LwsError('ERR_INVALID_ARGUMENT', `Expected ${expected} for the ${what} but got ${describe(value)}`);
   const { pipe, write } = (stream ?? {}) as Partial<Duplex>;
@@ -48,6 +61,9 @@ function checkArguments(stream: unknown, request: unknown, head: unknown): void 
   if (!('rawHeaders' in request) && !isHttp2Stream(stream as Duplex))
     throw bad('request', 'an IncomingMessage', request);
   if (head !== undefined && !(head instanceof Uint8Array)) throw bad('head', 'a Buffer or nothing', head);
+  if (typeof options !== 'object' || options === null) throw bad('options', 'an object', options);
+  for (const name of Object.keys(options))
+    if (name !== 'data') throw new LwsError('ERR_INVALID_OPTION', `Unknown option "${name}" of adopt`);
 }
 
 /** What Node read already and nobody took, so that nothing is lost between `head` and us. */
@@ -61,9 +77,17 @@ function buffered(stream: Duplex): Buffer[] {
   return chunks;
 }
 
-/** An answer to an earlier request on the same socket is not out yet: ours would run into it. */
-function isAnswering(stream: Duplex): boolean {
-  return (stream as { _httpMessage?: unknown })._httpMessage != null || stream.writableLength > 0;
+/**
+ * An answer to an earlier request on the same socket is not out yet: ours would run into it. One that a framework made for
+ * this very request, to route it, and that has said nothing is let go.
+ */
+function isAnswering(stream: Duplex, request: unknown): boolean {
+  const { _httpMessage: answer } = stream as { _httpMessage?: ServerResponse | null };
+  if (answer != null) {
+    if (answer.req !== request || answer.headersSent) return true;
+    answer.detachSocket?.(stream as Socket);
+  }
+  return stream.writableLength > 0;
 }
 
 function headersOf(request: IncomingMessage | IncomingHttpHeaders): IncomingHttpHeaders {
@@ -77,38 +101,59 @@ export function createAdopter(host: AdopterHost): Adopter {
   const bridges = new Set<Bridge>();
   const attachments = new Set<() => void>();
 
-  function failed(stream: Duplex, code: string): void {
+  function refused(stream: Duplex, adoption: Adoption, status: number, why: string): void {
+    refuse(stream, status, why);
+    adoption.failed(`${why} (${status})`, status);
+  }
+
+  function failed(stream: Duplex, adoption: Adoption, code: string): void {
     /* the peer left between its request and us */
     if (code === 'ENOTCONN' || code === 'EBADF') {
       stream.destroy();
+      adoption.failed('the peer has left');
       return;
     }
-    refuse(stream, 503, 'the server is out of resources');
+    refused(stream, adoption, 503, 'the server is out of resources');
     host.failed(new LwsError('ERR_LIMIT', `A socket could not be taken in (${code})`));
   }
 
-  function takeDescriptor(socket: Socket, fd: number, bytes: Buffer): void {
-    const handle = native.adopt(id, fd, bytes, null, 0);
-    if (typeof handle === 'string') failed(socket, handle);
-    else socket.destroy(); /* the descriptor lives on natively */
+  function watch(
+    handle: readonly [slot: number, generation: number],
+    from: Outer,
+    adoption: Adoption,
+  ): Transport {
+    const transport = new Transport(...handle, from.address, from.port, from.tls);
+    transport.adoption = adoption;
+    hub.watch(handle[0], transport, undefined);
+    return transport;
   }
 
-  function takeStream(stream: Duplex, bytes: Buffer): void {
-    const pair = native.socketPair();
-    if (typeof pair === 'string') {
-      failed(stream, pair);
+  function takeDescriptor(socket: Socket, fd: number, bytes: Buffer, adoption: Adoption): void {
+    const from = outerOf(socket);
+    const handle = native.adopt(id, fd, bytes, null, 0);
+    if (typeof handle === 'string') {
+      failed(socket, adoption, handle);
       return;
     }
-    const { address, port, tls } = outerOf(stream);
-    const handle = native.adopt(id, pair[0], bytes, address, port);
+    watch(handle, from, adoption);
+    socket.destroy(); /* the descriptor lives on natively */
+  }
+
+  function takeStream(stream: Duplex, bytes: Buffer, adoption: Adoption): void {
+    const pair = native.socketPair();
+    if (typeof pair === 'string') {
+      failed(stream, adoption, pair);
+      return;
+    }
+    const from = outerOf(stream);
+    const handle = native.adopt(id, pair[0], bytes, from.address, from.port);
     closeSync(pair[0]);
     if (typeof handle === 'string') {
       closeSync(pair[1]);
-      failed(stream, handle);
+      failed(stream, adoption, handle);
       return;
     }
-    const transport = new Transport(...handle, address, port, tls);
-    hub.watch(handle[0], transport, undefined);
+    const transport = watch(handle, from, adoption);
     const carried = carry(
       stream,
       new Socket({ fd: pair[1], allowHalfOpen: true, readable: true, writable: true }),
@@ -141,27 +186,48 @@ export function createAdopter(host: AdopterHost): Adopter {
     return made;
   }
 
-  function adopt(stream: Duplex, request: IncomingMessage | IncomingHttpHeaders, head?: Uint8Array): void {
-    checkArguments(stream, request, head);
-    if (stream.destroyed) return;
-    if (host.closed) {
-      refuse(stream, 503, 'the server is closed');
+  function take(
+    stream: Duplex,
+    request: IncomingMessage | IncomingHttpHeaders,
+    head: Uint8Array | undefined,
+    adoption: Adoption,
+  ): void {
+    const http2 = isHttp2Stream(stream);
+    if (stream.destroyed) {
+      adoption.failed('the socket is closed');
       return;
     }
-    const http2 = isHttp2Stream(stream);
-    if (!http2 && isAnswering(stream)) {
+    if (host.closed) {
+      refused(stream, adoption, 503, 'the server is closed');
+      return;
+    }
+    if (!http2 && isAnswering(stream, request)) {
       stream.destroy();
+      adoption.failed('an earlier response is still being sent on its socket');
       return;
     }
     const text = http2 ? connectText(headersOf(request)) : requestText(request as IncomingMessage);
     if (text === undefined) {
-      refuse(stream, 400, 'the request is malformed');
+      refused(stream, adoption, 400, 'the request is malformed');
       return;
     }
     const bytes = Buffer.concat([text, head ?? Buffer.alloc(0), ...(http2 ? [] : buffered(stream))]);
     const fd = stream instanceof Socket && !('encrypted' in stream) ? findDescriptor(stream) : undefined;
-    if (fd === undefined) takeStream(stream, bytes);
-    else takeDescriptor(stream as Socket, fd, bytes);
+    if (fd === undefined) takeStream(stream, bytes, adoption);
+    else takeDescriptor(stream as Socket, fd, bytes, adoption);
+  }
+
+  function adopt(
+    stream: Duplex,
+    request: IncomingMessage | IncomingHttpHeaders,
+    head?: Uint8Array,
+    options: AdoptOptions<unknown> = {},
+  ): Promise<Connection> {
+    checkArguments(stream, request, head, options);
+    const raw = 'rawHeaders' in request ? (request as IncomingMessage) : undefined;
+    const adoption = new Adoption(options.data, raw);
+    take(stream, request, head, adoption);
+    return adoption.opening;
   }
 
   return {

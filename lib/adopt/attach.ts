@@ -11,6 +11,8 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { describe } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { parseTarget } from '../target.js';
+import { asksForWebSocket, passOn } from './pass-on.js';
 import { refuse } from './refuse.js';
 
 /** A server of Node's `http`, `https` or `http2`, also one that Express or Fastify made. */
@@ -42,25 +44,20 @@ const attached = Symbol.for('libwebsockets.attached');
 /** The key of the taker for every other path; no path is empty. */
 const ANY = '';
 
-function pathOf(target: string): string {
-  const mark = target.indexOf('?');
-  return mark < 0 ? target : target.slice(0, mark);
-}
-
 function createAttachment(server: EventEmitter & Partial<Pick<Http2Server, 'updateSettings'>>): Attachment {
   const takers = new Map<string, Take>();
 
   function takerOf(target: string | undefined): Take | undefined {
-    return takers.get(pathOf(target ?? '')) ?? takers.get(ANY);
+    return takers.get(parseTarget(target ?? '').path) ?? takers.get(ANY);
   }
 
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const websocket = request.headers.upgrade?.trim().toLowerCase() === 'websocket';
+    const websocket = asksForWebSocket(request.headers.upgrade);
     const take = websocket ? takerOf(request.url) : undefined;
     if (take !== undefined) take(socket, request, head);
     else if (server.listenerCount('upgrade') > 1) return; /* somebody else's */
     else if (websocket) refuse(socket, 404, 'no WebSocket is served at this path');
-    else refuse(socket, 400, 'only upgrades to websocket are served');
+    else passOn(server as NodeServer, request, socket, head);
   }
 
   /** RFC 8441 4; other streams are not ours to look at. */
@@ -86,18 +83,28 @@ function createAttachment(server: EventEmitter & Partial<Pick<Http2Server, 'upda
     } else (other as Duplex).destroy();
   }
 
+  /* Node that asks before it lets go of a socket need not be given one back */
+  const asking = server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
+  const before = asking.shouldUpgradeCallback;
+  function shouldUpgrade(this: unknown, request: IncomingMessage): boolean {
+    const ours = asksForWebSocket(request.headers.upgrade) || server.listenerCount('upgrade') > 1;
+    return ours && before!.call(this as never, request);
+  }
+
   const http2 = server.updateSettings === undefined ? undefined : server;
 
   return {
     takers,
     start() {
       server.on('upgrade', onUpgrade);
+      if (before !== undefined) asking.shouldUpgradeCallback = shouldUpgrade;
       /* RFC 8441 3: clients may ask only where the setting says so; sessions from now on say it */
       http2?.updateSettings?.({ enableConnectProtocol: true });
       http2?.on('stream', onStream).on('connect', onConnect);
     },
     stop() {
       server.off('upgrade', onUpgrade);
+      if (asking.shouldUpgradeCallback === shouldUpgrade) asking.shouldUpgradeCallback = before!;
       http2?.off('stream', onStream).off('connect', onConnect);
     },
   };

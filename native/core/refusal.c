@@ -50,6 +50,7 @@ void lwsn_refuse(lwsn_exchange *x, int status, const char *why) {
                       status, status_text(status), extra_header(status), date, strlen(why) + 1);
   if (!asks_for_head(x)) size += snprintf(response + size, sizeof response - (size_t)size, "%s\n", why);
   struct iovec part = {response, (size_t)size};
+  if (!x->transport->why) x->transport->why = why; /* for whoever handed the socket over */
   x->transport->server->stats.refused++;
   if (lwsn_send(x->transport, &part, 1)) lwsn_transport_end(x->transport);
 }

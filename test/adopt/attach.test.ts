@@ -8,6 +8,8 @@ import { createServer, type NodeServer, type ServerOptions } from '../../lib/ind
 import { connectRaw, handshakeText } from '../helpers/raw-client.js';
 import { attached } from './helpers/attached.js';
 import {
+  connectRawPlain,
+  connectRawTls,
   extendedConnect,
   http2Session,
   type Kind,
@@ -87,13 +89,17 @@ describe.each(['http', 'h2c'] as const)('an upgrade of %s at a path that nobody 
   });
 });
 
-test('upgrades to other protocols are answered 400', async () => {
-  const { port } = await attached('http');
-  const client = await connectRaw(port);
-  onTestFinished(() => client.destroy());
-  client.write(handshakeText({ headers: { Upgrade: 'h2c' } }));
-  expect((await client.response()).status).toBe(400);
-});
+test.each(['http', 'https'] as const)(
+  'an upgrade of %s to another protocol is a plain request',
+  async (kind) => {
+    const { server: node, port } = await nodeServer(kind);
+    node.on('request', (request, response) => response.end(`${request.url} ${request.headers.upgrade}`));
+    ours().attach(node);
+    const client = await (kind === 'https' ? connectRawTls(port) : connectRawPlain(port));
+    client.write(handshakeText({ target: '/page', headers: { Upgrade: 'h2c' } }));
+    expect(await client.response()).toMatchObject({ status: 200, body: '/page undefined' });
+  },
+);
 
 /** A framework's requests go on beside upgrades of ours at /ws. */
 async function servesBoth(node: NodeServer, port: number): Promise<void> {
