@@ -1,3 +1,4 @@
+import { markAsUntransferable } from 'node:worker_threads';
 import {
   type Native,
   native,
@@ -30,6 +31,9 @@ export const BufferView: BufferView = (Buffer as unknown as { [Symbol.species]: 
 
 /* called by name: V8 looks a method up slowly where it is two prototypes away */
 const { set } = Uint8Array.prototype;
+
+/* Node 20 has none */
+const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer) => ArrayBuffer };
 
 /* constants of this module: an import may be a getter, whose call may throw where head() must not */
 const WRITE_OFFSET = OUT_WRITE_OFFSET;
@@ -106,7 +110,7 @@ export interface Crossing {
 export function startCrossing(onBatch: (count: number) => void): Crossing {
   const n = native();
   const slabs: (ArrayBuffer | undefined)[] = [];
-  const shared = n.start(onBatch, slabs, false);
+  const shared = n.start(onBatch, slabs, false, markAsUntransferable, transfer);
   const out = Buffer.from(shared.out) as FastBuffer;
   const words = new Uint32Array(shared.out);
   const size = out.length;

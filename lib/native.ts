@@ -46,7 +46,15 @@ export interface NativeTlsInfo {
 
 export interface Native {
   /** Once per environment. `onBatch` is called at most once per loop turn; `slabs` is filled before it. */
-  start(onBatch: (count: number) => void, slabs: (ArrayBuffer | undefined)[], copies: boolean): SharedMemory;
+  start(
+    onBatch: (count: number) => void,
+    slabs: (ArrayBuffer | undefined)[],
+    copies: boolean,
+    markShared: (memory: object) => void,
+    transfer: ((this: ArrayBuffer) => ArrayBuffer) | undefined,
+  ): SharedMemory;
+  /** Bytes of messages that threads of this process left to whoever they had been transferred to. */
+  memoryLeft(): number;
   /** Consumes the out-ring now. */
   flush(): void;
   /** Sends past the ring, behind everything in it. Bytes that wait natively afterwards, -1 for a dead handle. */

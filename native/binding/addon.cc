@@ -18,6 +18,8 @@ void OnCleanup(napi_async_cleanup_hook_handle hook, void* data) {
   auto* environment = static_cast<Environment*>(data);
   environment->hook = hook;
   environment->on_batch.Reset();
+  environment->mark_shared.Reset();
+  environment->transfer.Reset();
   environment->slabs.Reset();
   environment->async_context.reset();
   environment->async_resource.Reset();

@@ -4,22 +4,13 @@
 #include <cstring>
 
 #include "environment.h"
+#include "shown.h"
 
 extern "C" {
 #include "outbound.h"
 }
 
 namespace {
-
-void ReleaseRegion(Napi::Env, void*, lwsn_region* region) { lwsn_region_unref(region); }
-
-void ReleaseSlab(napi_env, void*, void* slab) { lwsn_slab_unref(static_cast<lwsn_slab*>(slab)); }
-
-/* Memory that both sides see, for as long as either holds it. */
-Napi::Value ShareRegion(Napi::Env env, lwsn_region* region) {
-  lwsn_region_ref(region);
-  return Napi::ArrayBuffer::New(env, region->data, region->size, ReleaseRegion, region);
-}
 
 /*
  * V8 starts a scavenge over young backing stores only when it allocates one
@@ -36,24 +27,10 @@ void InviteScavenge(Environment* environment, size_t exported) {
 }
 
 Napi::Value ExportSlab(Environment* environment, lwsn_slab* slab) {
-  napi_env env = environment->env;
-  napi_value result;
-  if (!environment->copies) {
-    lwsn_slab_ref(slab);
-    napi_status status = napi_create_external_arraybuffer(env, slab->data, slab->size, ReleaseSlab, slab, &result);
-    if (status == napi_ok) {
-      slab->exported = true;
-      InviteScavenge(environment, slab->size);
-      return Napi::Value(env, result);
-    }
-    lwsn_slab_unref(slab);
-    environment->copies = status == napi_no_external_buffers_allowed;
-    if (!environment->copies) return environment->env.Undefined();
-  }
-  void* copy;
-  if (napi_create_arraybuffer(env, slab->used, &copy, &result) != napi_ok) return environment->env.Undefined();
-  if (slab->used > 0) memcpy(copy, slab->data, slab->used);
-  return Napi::Value(env, result);
+  napi_value buffer = ShowSlab(environment, slab);
+  if (!buffer) return environment->env.Undefined();
+  if (slab->shown) InviteScavenge(environment, slab->size);
+  return Napi::Value(environment->env, buffer);
 }
 
 /* Shows JS the slabs this batch refers to, and takes away those that are gone. */
@@ -64,7 +41,7 @@ void SyncSlabs(Environment* environment, lwsn_inbound* inbound) {
   Napi::Array slabs;
   for (uint32_t i = 0; i < count; i++) {
     lwsn_slab* slab = i < inbound->table_used ? inbound->table[i] : nullptr;
-    if (slab == environment->exported[i] && (!slab || slab->exported)) continue;
+    if (slab == environment->exported[i] && (!slab || slab->shown)) continue;
     if (slabs.IsEmpty()) slabs = environment->slabs.Value();
     slabs.Set(i, slab ? ExportSlab(environment, slab) : environment->env.Undefined());
     environment->exported[i] = slab;
@@ -112,7 +89,9 @@ void OnBatch(lwsn_context* context, void* data) {
   if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
 }
 
-/* start(onBatch, slabs, copies): { records, out, queued } */
+void OnTurn(void* environment) { LeaveAtTheEnd(static_cast<Environment*>(environment)); }
+
+/* start(onBatch, slabs, copies, markShared, transfer): { records, out, queued } */
 Napi::Value Start(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Environment* environment = EnvironmentOf(info);
@@ -131,11 +110,15 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   environment->on_batch = Napi::Persistent(info[0].As<Napi::Function>());
   environment->slabs = Napi::Reference<Napi::Array>::New(info[1].As<Napi::Array>(), 1);
   environment->copies = info[2].As<Napi::Boolean>();
+  environment->mark_shared = Napi::Persistent(info[3].As<Napi::Function>());
+  if (info[4].IsFunction()) environment->transfer = Napi::Persistent(info[4].As<Napi::Function>());
   lwsn_context* context = environment->context;
+  context->inbound.is_gone = IsGone;
+  context->on_turn = OnTurn;
   Napi::Object shared = Napi::Object::New(env);
-  shared.Set("records", ShareRegion(env, context->inbound.ring));
-  shared.Set("out", ShareRegion(env, context->outbound.ring));
-  shared.Set("queued", ShareRegion(env, context->registry.queued));
+  shared.Set("records", Napi::Value(env, ShowRegion(environment, context->inbound.ring)));
+  shared.Set("out", Napi::Value(env, ShowRegion(environment, context->outbound.ring)));
+  shared.Set("queued", Napi::Value(env, ShowRegion(environment, context->registry.queued)));
   return shared;
 }
 
@@ -185,6 +168,11 @@ Napi::Value Recover(const Napi::CallbackInfo& info) {
   return Napi::Buffer<uint8_t>::Copy(env, slab->data + offset, length);
 }
 
+/* memoryLeft(): bytes that environments of this process left to others */
+Napi::Value MemoryLeft(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(BytesLeft()));
+}
+
 }  // namespace
 
 void RegisterCrossing(Environment* environment, Napi::Object exports) {
@@ -192,6 +180,7 @@ void RegisterCrossing(Environment* environment, Napi::Object exports) {
   exports.Set("start", Napi::Function::New(env, Start, "start", environment));
   exports.Set("flush", Napi::Function::New(env, Flush, "flush", environment));
   exports.Set("recover", Napi::Function::New(env, Recover, "recover", environment));
+  exports.Set("memoryLeft", Napi::Function::New(env, MemoryLeft, "memoryLeft", environment));
   napi_value send;
   napi_create_function(env, "send", NAPI_AUTO_LENGTH, Send, environment, &send);
   exports.Set("send", Napi::Value(env, send));

@@ -10,6 +10,7 @@
 extern "C" {
 #include "context.h"
 #include "inbound.h"
+#include "list.h"
 }
 
 /**
@@ -19,7 +20,7 @@ extern "C" {
  * Environments share nothing but groups of topics (group.h).
  */
 struct Environment {
-  explicit Environment(Napi::Env env) : env(env) {}
+  explicit Environment(Napi::Env env) : env(env) { lwsn_list_init(&shown); }
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
@@ -28,12 +29,15 @@ struct Environment {
   lwsn_context* context = nullptr;
 
   Napi::FunctionReference on_batch;
+  Napi::FunctionReference mark_shared;  // markAsUntransferable
+  Napi::FunctionReference transfer;     // ArrayBuffer.prototype.transfer; empty where there is none
   Napi::Reference<Napi::Array> slabs;
   Napi::ObjectReference async_resource;
   std::unique_ptr<Napi::AsyncContext> async_context;
   std::vector<const lwsn_slab*> exported;  // what `slabs` shows at each place
   size_t exported_bytes = 0;               // since V8 was last invited to collect
   bool copies = false;                     // the runtime forbids external buffers
+  lwsn_node shown;                         // all memory that JS was shown (shown.h)
 };
 
 /** The environment a function was registered with. */

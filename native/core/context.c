@@ -151,7 +151,9 @@ static void deliver(lwsn_context *c) {
   uint32_t rested = c->inbound.overflow_count == 0 ? c->registry.resting_count : 0;
   c->in_batch = true;
   lwsn_inbound_deliver(&c->inbound);
+  lwsn_inbound_stir(&c->inbound);
   c->on_batch(c, c->on_batch_data);
+  lwsn_inbound_quiet(&c->inbound);
   c->in_batch = false;
   lwsn_inbound_settle(&c->inbound);
   lwsn_registry_settle(&c->registry, rested);

@@ -51,6 +51,7 @@ typedef struct lwsn_context {
   lwsn_mask_source masks;
   lwsn_batch_fn on_batch;
   void *on_batch_data;
+  void (*on_turn)(void *data); /* at the beginning of each turn of the loop, with on_batch_data; may be NULL */
   bool in_batch;
   bool destroying;
   void (*on_destroyed)(void *);

@@ -68,10 +68,28 @@ static uint8_t *place(lwsn_slab *slab, lwsn_record *record, size_t size) {
   return at;
 }
 
+void lwsn_inbound_quiet(lwsn_inbound *in) {
+  in->quiet = true;
+  in->seen++;
+}
+
+void lwsn_inbound_stir(lwsn_inbound *in) { in->quiet = false; }
+
+/* Whether the slab may be written: what its reader gave away is left. */
+static bool is_ours(lwsn_inbound *in, lwsn_slab *slab) {
+  if (!slab->shown || !in->is_gone || (in->quiet && slab->seen == in->seen)) return true;
+  if (in->is_gone(slab->shown)) {
+    lwsn_inbound_abandon(in, slab->id);
+    return false;
+  }
+  slab->seen = in->seen;
+  return true;
+}
+
 static lwsn_slab *shared_with_room(lwsn_inbound *in, bool large, size_t size) {
   lwsn_slab **current = large ? &in->large : &in->small;
   lwsn_slab *now = *current;
-  if (now && now->size - now->used >= size) return now;
+  if (now && now->size - now->used >= size && is_ours(in, now)) return now;
   lwsn_slab *fresh =
       large ? lwsn_slab_take(in->large_pool, LWSN_LARGE_SLAB) : lwsn_slab_take(in->small_pool, LWSN_SMALL_SLAB);
   if (!fresh) return NULL;
@@ -79,36 +97,62 @@ static lwsn_slab *shared_with_room(lwsn_inbound *in, bool large, size_t size) {
     lwsn_slab_unref(fresh);
     return NULL;
   }
+  fresh->shared = true;
   *current = fresh; /* the full one stays in the table until the batch that shows it was delivered */
   return fresh;
 }
 
-/* Lent slabs are chained and rewound after each batch, so a burst grows the chain once and not per message. */
-static lwsn_slab *lent_with_room(lwsn_inbound *in, size_t size) {
-  lwsn_slab *slab = in->lent_current;
-  while (slab && slab->size - slab->used < size) slab = slab->next;
+static lwsn_slab *lent_create(lwsn_inbound *in, size_t size) {
+  uint8_t *data = malloc(size);
+  lwsn_slab *slab = data ? lwsn_slab_wrap(data, size) : NULL;
   if (!slab) {
-    size_t capacity = size > LENT_SIZE ? size : LENT_SIZE;
-    uint8_t *data = malloc(capacity);
-    slab = data ? lwsn_slab_wrap(data, capacity) : NULL;
-    if (!slab || !table_add(in, slab)) {
-      if (slab)
-        lwsn_slab_unref(slab);
-      else
-        free(data);
-      return NULL;
-    }
-    slab->used = 0;
-    slab->next = in->lent;
-    in->lent = slab;
+    free(data);
+    return NULL;
+  }
+  if (!table_add(in, slab)) {
+    lwsn_slab_unref(slab);
+    return NULL;
+  }
+  slab->used = 0;
+  slab->shared = true;
+  return slab;
+}
+
+static void lent_add(lwsn_lent *lent, lwsn_slab *slab) {
+  slab->lent = lent;
+  slab->next = lent->first;
+  lent->first = slab;
+  lent->count++;
+}
+
+static void lent_remove(lwsn_slab *slab) {
+  lwsn_lent *lent = slab->lent;
+  if (!lent) return;
+  lwsn_slab **link = &lent->first;
+  while (*link != slab) link = &(*link)->next;
+  *link = slab->next;
+  lent->count--;
+  lent->current = lent->first;
+  slab->next = NULL;
+  slab->lent = NULL;
+}
+
+/* Lent slabs are chained and rewound after each batch, so a burst grows the chain once and not per message. */
+static lwsn_slab *lent_with_room(lwsn_inbound *in, lwsn_lent *lent, size_t size) {
+  lwsn_slab *slab = lent->current;
+  while (slab && (slab->size - slab->used < size || !is_ours(in, slab))) slab = slab->lent ? slab->next : lent->first;
+  if (!slab) {
+    slab = lent_create(in, size > LENT_SIZE ? size : LENT_SIZE);
+    if (!slab) return NULL;
+    lent_add(lent, slab);
   }
   if (slab->used == 0) lwsn_unpoison(slab->data, slab->size);
-  in->lent_current = slab;
+  lent->current = slab;
   return slab;
 }
 
 static lwsn_slab *with_room(lwsn_inbound *in, lwsn_keep keep, bool large, size_t size) {
-  return keep == LWSN_KEEP_BATCH ? lent_with_room(in, size) : shared_with_room(in, large, size);
+  return keep == LWSN_KEEP_LONG ? shared_with_room(in, large, size) : lent_with_room(in, &in->lent[keep], size);
 }
 
 uint8_t *lwsn_inbound_reserve(lwsn_inbound *in, lwsn_record *record, size_t size, lwsn_keep keep) {
@@ -250,6 +294,19 @@ static bool still_referred(const lwsn_inbound *in, int32_t id) {
 
 void lwsn_inbound_deliver(lwsn_inbound *in) { in->delivering = true; }
 
+/* The batch that showed it was delivered. Of lent ones a burst's, and those of unusual size, are not kept. */
+static void settle_slab(lwsn_inbound *in, lwsn_slab *slab) {
+  bool kept = slab->lent && slab->size == LENT_SIZE && slab->lent->count <= LENT_KEEP;
+  /* what was given away is not to be poisoned under its new owner; elsewhere the next writer finds it out */
+  if (kept && (!LWSN_SANITIZED || is_ours(in, slab))) {
+    slab->used = 0;
+    lwsn_poison(slab->data, slab->size);
+    return;
+  }
+  lent_remove(slab);
+  table_remove(in, slab);
+}
+
 void lwsn_inbound_settle(lwsn_inbound *in) {
   in->delivering = false;
   in->delivered += in->count;
@@ -257,21 +314,10 @@ void lwsn_inbound_settle(lwsn_inbound *in) {
     lwsn_slab *slab = in->table[i];
     if (!slab || slab == in->small || slab == in->large) continue;
     if (in->overflow_count > 0 && still_referred(in, slab->id)) continue;
-    bool lent = false;
-    for (lwsn_slab *l = in->lent; l; l = l->next) lent |= l == slab;
-    if (lent && slab->size == LENT_SIZE) {
-      slab->used = 0;
-      lwsn_poison(slab->data, slab->size);
-    } else if (lent) { /* an oversized one is not kept */
-      lwsn_slab **link = &in->lent;
-      while (*link != slab) link = &(*link)->next;
-      *link = slab->next;
-      table_remove(in, slab);
-    } else
-      table_remove(in, slab);
+    settle_slab(in, slab);
   }
   while (in->table_used > 0 && !in->table[in->table_used - 1]) in->table_used--;
-  in->lent_current = in->lent;
+  for (int i = 0; i < LWSN_KEEP_LONG; i++) in->lent[i].current = in->lent[i].first;
   in->batch_bytes = 0;
   in->count = in->overflow_count < LWSN_RING_RECORDS ? in->overflow_count : LWSN_RING_RECORDS;
   if (in->count == 0) return;
@@ -285,11 +331,5 @@ void lwsn_inbound_abandon(lwsn_inbound *in, int32_t id) {
   lwsn_slab *slab = in->table[id];
   if (slab == in->small) in->small = NULL;
   if (slab == in->large) in->large = NULL;
-  for (lwsn_slab **link = &in->lent; *link; link = &(*link)->next) {
-    if (*link != slab) continue;
-    *link = slab->next;
-    in->lent_current = in->lent;
-    slab->next = NULL;
-    break;
-  }
+  lent_remove(slab);
 }

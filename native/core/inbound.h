@@ -82,7 +82,8 @@ typedef struct lwsn_record {
 
 /** How long a payload is kept by the reader, which chooses the slab it lies in. */
 typedef enum lwsn_keep {
-  LWSN_KEEP_BATCH, /* dead after the batch: text, heads, transient binary */
+  LWSN_KEEP_BATCH, /* dead after the batch, and seen by nobody's handler: text, heads, pieces of bodies */
+  LWSN_KEEP_CALL,  /* dead after the batch, lent to a handler for its call */
   LWSN_KEEP_LONG,  /* owned by the reader for ever */
 } lwsn_keep;
 
@@ -107,6 +108,16 @@ typedef struct lwsn_landing {
   size_t shown;      /* end of the last payload that was shown, or `begin` */
 } lwsn_landing;
 
+/** Slabs that are written anew each batch. */
+typedef struct lwsn_lent {
+  lwsn_slab *first; /* a chain */
+  lwsn_slab *current;
+  uint32_t count;
+} lwsn_lent;
+
+/** Whether the reader has given the memory away that it was shown by `shown`. */
+typedef bool (*lwsn_gone_fn)(void *shown);
+
 /**
  * The inbound side of the crossing: records and payloads on their way to one
  * batch call. The ring never drops: what does not fit waits in `overflow` and
@@ -115,6 +126,9 @@ typedef struct lwsn_landing {
  * its room since the transport began.
  *
  * Owns the ring, the slabs it is writing and those the pending batch refers to.
+ *
+ * What handlers see may be given away by them (a transfer of its ArrayBuffer), and is nobody's to write from then on.
+ * So before it writes where one has looked it asks `is_gone`; while no handler can run, once for each slab.
  */
 typedef struct lwsn_inbound {
   lwsn_region *ring;
@@ -129,8 +143,10 @@ typedef struct lwsn_inbound {
   lwsn_slab_pool *own_pool;
   lwsn_slab *small;
   lwsn_slab *large;
-  lwsn_slab *lent; /* chain of slabs that are written anew each batch */
-  lwsn_slab *lent_current;
+  lwsn_lent lent[LWSN_KEEP_LONG]; /* by how long they are kept */
+  lwsn_gone_fn is_gone;           /* NULL: the reader gives nothing away */
+  uint32_t seen;                  /* counts the times in which no handler runs */
+  bool quiet;                     /* this is one */
   lwsn_landing landing;
   lwsn_slab *table[LWSN_SLABS_MAX];
   uint32_t table_used;   /* entries up to here may be taken */
@@ -223,6 +239,12 @@ void lwsn_inbound_deliver(lwsn_inbound *in);
 
 /** After delivery: drops what the batch referred to, moves the overflow up. */
 void lwsn_inbound_settle(lwsn_inbound *in);
+
+/** The reader can do nothing until lwsn_inbound_stir. */
+void lwsn_inbound_quiet(lwsn_inbound *in);
+
+/** The reader runs, or may. */
+void lwsn_inbound_stir(lwsn_inbound *in);
 
 /** Stops writing into a slab, since its reader gave the memory away. */
 void lwsn_inbound_abandon(lwsn_inbound *in, int32_t slab);

@@ -54,8 +54,7 @@ static void service(lwsn_watch *watch, short events) {
   lws_service_fd(watch->context->lws, &pollfd); /* may close the watch: then its wsi is NULL */
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  lwsn_watch *watch = LWSN_CONTAINER(poll, lwsn_watch, poll);
+static void react(lwsn_watch *watch, int status, int events) {
   lwsn_context *context = watch->context;
   lwsn_transport *t = watch->transport;
   if (status < 0) {
@@ -79,6 +78,14 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   lwsn_transport_reap(context);
   /* the first read after a reset may still find data; the error comes with the next */
   if (status < 0 && watch->wsi) update(watch);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  lwsn_watch *watch = LWSN_CONTAINER(poll, lwsn_watch, poll);
+  lwsn_inbound *in = &watch->context->inbound;
+  lwsn_inbound_quiet(in);
+  react(watch, status, events);
+  lwsn_inbound_stir(in);
 }
 
 lwsn_watch *lwsn_loop_watch(lwsn_context *context, int fd) {
@@ -196,10 +203,13 @@ static void sleep_until(lwsn_context *context, int64_t wait) {
 static void on_prepare(uv_prepare_t *prepare) {
   lwsn_context *context = prepare->data;
   if (context->destroying || !context->lws) return;
+  if (context->on_turn) context->on_turn(context->on_batch_data);
+  lwsn_inbound_quiet(&context->inbound);
   int lws_wait = lws_service_adjust_timeout(context->lws, LONG_WAIT_MS, 0);
   if (lws_wait == 0) _lws_plat_service_forced_tsi(context->lws, 0);
   lwsn_transport_reap(context);
   lwsn_context_turn(context);
+  lwsn_inbound_stir(&context->inbound);
   if (context->destroying) return;
   int64_t wait = lwsn_wheel_next(&context->wheel, uv_now(context->loop.uv));
   if (lws_wait < LONG_WAIT_MS && (wait < 0 || lws_wait < wait)) wait = lws_wait;
@@ -232,9 +242,11 @@ static void poll_or_sleep(lwsn_loop *loop) {
 static void on_check(uv_check_t *check) {
   lwsn_context *context = check->data;
   if (context->destroying || !context->lws) return;
+  lwsn_inbound_quiet(&context->inbound);
   lwsn_wheel_advance(&context->wheel, uv_now(context->loop.uv));
   lwsn_transport_reap(context);
   lwsn_context_turn(context);
+  lwsn_inbound_stir(&context->inbound);
   poll_or_sleep(&context->loop);
 }
 

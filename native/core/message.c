@@ -35,7 +35,8 @@ bool lwsn_message_wanted(const lwsn_connection *c) { return c->state == LWSN_CON
 double lwsn_message_limit(const lwsn_connection *c) { return c->transport->server->options.max_payload; }
 
 lwsn_keep lwsn_message_keep(const lwsn_connection *c, uint8_t opcode) {
-  return opcode == LWSN_OP_TEXT || c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG;
+  if (opcode == LWSN_OP_TEXT) return LWSN_KEEP_BATCH;
+  return c->transient ? LWSN_KEEP_CALL : LWSN_KEEP_LONG;
 }
 
 static void push(lwsn_connection *c, const lwsn_record *record) {
@@ -177,7 +178,7 @@ static void push_fragment(lwsn_connection *c, const uint8_t *data, size_t size, 
   lwsn_record record;
   begin_record(&record, c, LWSN_RECORD_FRAGMENT);
   lwsn_inbound *in = &c->transport->context->inbound;
-  uint8_t *at = lwsn_inbound_reserve(in, &record, size, c->transient ? LWSN_KEEP_BATCH : LWSN_KEEP_LONG);
+  uint8_t *at = lwsn_inbound_reserve(in, &record, size, c->transient ? LWSN_KEEP_CALL : LWSN_KEEP_LONG);
   if (!at) {
     fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
     return;

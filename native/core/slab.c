@@ -84,7 +84,9 @@ lwsn_slab *lwsn_slab_take(lwsn_slab_pool *pool, size_t size) {
   slab->used = 0;
   slab->refs = 1;
   slab->id = -1;
-  slab->exported = false;
+  slab->shared = false;
+  slab->shown = NULL;
+  slab->lent = NULL;
   slab->next = NULL;
   return slab;
 }

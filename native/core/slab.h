@@ -21,8 +21,11 @@ typedef struct lwsn_slab {
   lwsn_node in_free;      /* among the idle slabs of its pool */
   struct lwsn_slab *next; /* in the writer's chain */
   unsigned refs;
-  int32_t id; /* place in the table of slabs a batch refers to; -1: in none */
-  bool exported;
+  int32_t id;             /* place in the table of slabs a batch refers to; -1: in none */
+  bool shared;            /* by several payloads */
+  uint32_t seen;          /* when the reader was last known to have it, see lwsn_inbound */
+  void *shown;            /* by what the reader has it; NULL: not shown yet */
+  struct lwsn_lent *lent; /* the chain of lent slabs it is in, or NULL */
 } lwsn_slab;
 
 /**

@@ -16,7 +16,11 @@ afterEach(async () => {
 });
 
 /** How many warnings there are after so many upgrades with these fields; HOST stands for the server's own. */
-async function warned(options: ServerOptions, headers: Record<string, string>, upgrades = 1): Promise<number> {
+async function warned(
+  options: ServerOptions,
+  headers: Record<string, string>,
+  upgrades = 1,
+): Promise<number> {
   process.on('warning', note);
   server = createServer({ host: '127.0.0.1', ...options });
   const { port } = await server.listen();
