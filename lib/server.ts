@@ -10,6 +10,7 @@ import type { Connection } from './connection.js';
 import { deflateSettings } from './deflate.js';
 import { type Dispatcher, dispatcher, type Target } from './dispatch.js';
 import { LwsError } from './errors.js';
+import { Grace } from './grace.js';
 import { behaviorOf, hostSettings } from './host.js';
 import { type HttpServices, serveRequest } from './http/exchange.js';
 import { checkMounts } from './http/files.js';
@@ -373,9 +374,9 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
       });
     });
     native.drain(id);
-    let timer: NodeJS.Timeout | undefined;
+    let grace: Grace | undefined;
     const late = new Promise<'late'>((done) => {
-      timer = setTimeout(done, timeout, 'late');
+      grace = new Grace(timeout, () => done('late'));
     });
     let forced = 0;
     if ((await Promise.race([left, late])) === 'late') {
@@ -385,7 +386,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
       for (const connection of [...set]) connection.inbox?.settleOpen();
     }
     await adopter.finish(late);
-    clearTimeout(timer);
+    grace?.cancel();
     native.stats(id, numbers);
     native.releaseServer(id);
     hub.targets.delete(id);
