@@ -1,8 +1,10 @@
 // Builds the C tests without Node and runs them: node scripts/test-native.mjs [asan|valgrind|plain|arm64|coverage]... [name]...
+// With asan comes the short form of test/hostile, unless names are given and `hostile` is none of them.
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { arm64Launcher, arm64Settings } from './tools/arm64.mjs';
+import { fits, runHostile, undoings } from './tools/hostile.mjs';
 import { buildCore } from './tools/native-build.mjs';
 import { need } from './tools/prerequisites.mjs';
 import { attemptBeside, Failure, inLanes, main, root } from './tools/run.mjs';
@@ -59,12 +61,26 @@ async function runOne(program, { launcher, timeout }) {
   return { passed, failed, seconds, output: failed > 0 ? `${result.stdout}${result.stderr}` : '' };
 }
 
+/** Seconds of rounds in the short form of the hostile suite; what it takes in all is printed with it. */
+const HOSTILE_SECONDS = 15;
+
+async function runShortHostile(total) {
+  const started = Date.now();
+  const { passed, failed } = await runHostile({ seconds: HOSTILE_SECONDS });
+  const unfit = undoings().filter((patch) => !fits(patch));
+  console.log(`hostile suite: ${Math.round((Date.now() - started) / 1000)} s`);
+  total.passed += passed;
+  total.failed += failed + unfit.length;
+}
+
 await main(async (args) => {
   const chosen = args.filter((name) => name in modes);
   const wanted = args.filter((name) => !(name in modes));
+  const onlyHostile = wanted.length === 1 && wanted[0] === 'hostile';
   const total = { passed: 0, failed: 0 };
   need('build', 'test');
-  for (const name of chosen.length > 0 ? chosen : ['asan', 'valgrind']) {
+  const names = chosen.length > 0 ? chosen : ['asan', 'valgrind'];
+  for (const name of onlyHostile ? [] : names) {
     if (name === 'valgrind') need('sanitize');
     const { build, flags, more = () => [] } = modes[name];
     const folder = join(await buildCore({ name: build, flags, settings: more() }), 'tests');
@@ -83,6 +99,7 @@ await main(async (args) => {
       else total.passed++;
     });
   }
+  if (onlyHostile || (names.includes('asan') && wanted.length === 0)) await runShortHostile(total);
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed > 0 ? 1 : 0;
 });

@@ -53,8 +53,8 @@ export class Life {
   sent(connection, wasOpen, item, result) {
     if (!wasOpen && result !== 'closed') this.fail(`send answered '${result}' where isOpen was false`);
     if (wasOpen && result === 'closed' && connection.isOpen) this.fail(`'closed' where isOpen stays true`);
-    if (result === 'closed') this.weClosed ||= wasOpen; /* maxBackpressure */
-    else if (result !== 'dropped') this.ledger?.accepted(item);
+    if (result === 'closed') return;
+    if (result !== 'dropped') this.ledger?.accepted(item);
   }
 }
 
