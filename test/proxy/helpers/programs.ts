@@ -93,9 +93,11 @@ export interface ProxyOptions {
   backend: number;
   /** In place of the seconds after which a silent connection is cut. */
   silence?: string;
+  /** Sets X-Secret to this, X-Told to method and target as the proxy forwards them, X-Client to the port of its client. */
+  secret?: string;
 }
 
-export async function nginx({ backend, silence = '75s' }: ProxyOptions): Promise<Proxy> {
+export async function nginx({ backend, silence = '75s', secret = '' }: ProxyOptions): Promise<Proxy> {
   const at = folder();
   const [port, tlsPort] = [await freePort(), await freePort()];
   writeFileSync(join(at, 'cert.pem'), certificate().cert);
@@ -106,6 +108,10 @@ export async function nginx({ backend, silence = '75s' }: ProxyOptions): Promise
     [/127\.0\.0\.1:3000/g, `127.0.0.1:${backend}`],
     [/\/etc\/nginx\/tls/g, at],
     [/75s/g, silence],
+    [
+      /proxy_buffering off;/,
+      `proxy_buffering off; proxy_set_header X-Secret "${secret}"; proxy_set_header X-Told "$request_method $request_uri"; proxy_set_header X-Client $remote_port;`,
+    ],
   ]);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${at}/${kind};`)
@@ -119,7 +125,7 @@ export async function nginx({ backend, silence = '75s' }: ProxyOptions): Promise
   return { port, tlsPort };
 }
 
-export async function haproxy({ backend, silence = '75s' }: ProxyOptions): Promise<Proxy> {
+export async function haproxy({ backend, silence = '75s', secret = '' }: ProxyOptions): Promise<Proxy> {
   const at = folder();
   const [port, tlsPort] = [await freePort(), await freePort()];
   writeFileSync(join(at, 'site.pem'), certificate().cert + certificate().key);
@@ -129,6 +135,10 @@ export async function haproxy({ backend, silence = '75s' }: ProxyOptions): Promi
     [/127\.0\.0\.1:3000/g, `127.0.0.1:${backend}`],
     [/\/etc\/haproxy\/tls/, at],
     [/75s/, silence],
+    [
+      /option forwardfor/,
+      `option forwardfor\n    http-request set-header X-Secret "${secret}"\n    http-request set-header X-Told "%[method] %[url]"\n    http-request set-header X-Client %[src_port]`,
+    ],
   ]);
   writeFileSync(join(at, 'haproxy.cfg'), text);
   await run('haproxy', ['-db', '-f', join(at, 'haproxy.cfg')], port);
