@@ -97,7 +97,7 @@ export interface ProxyOptions {
   secret?: string;
 }
 
-export async function nginx({ backend, silence = '75s', secret = '' }: ProxyOptions): Promise<Proxy> {
+export async function nginx({ backend, silence = '75s', secret = 'none' }: ProxyOptions): Promise<Proxy> {
   const at = folder();
   const [port, tlsPort] = [await freePort(), await freePort()];
   writeFileSync(join(at, 'cert.pem'), certificate().cert);
@@ -125,7 +125,7 @@ export async function nginx({ backend, silence = '75s', secret = '' }: ProxyOpti
   return { port, tlsPort };
 }
 
-export async function haproxy({ backend, silence = '75s', secret = '' }: ProxyOptions): Promise<Proxy> {
+export async function haproxy({ backend, silence = '75s', secret = 'none' }: ProxyOptions): Promise<Proxy> {
   const at = folder();
   const [port, tlsPort] = [await freePort(), await freePort()];
   writeFileSync(join(at, 'site.pem'), certificate().cert + certificate().key);
