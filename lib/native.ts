@@ -30,6 +30,8 @@ export interface NativeTlsOptions {
   minVersion: number;
   maxVersion: number;
   client: boolean;
+  /** Beside `ca`, those of OpenSSL's own places. */
+  defaultPaths: boolean;
   askPeer: boolean;
   verifyPeer: boolean;
 }

@@ -1,9 +1,9 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { rootCertificates } from 'node:tls';
 import { domainToASCII } from 'node:url';
 import { describe } from './arguments.js';
+import { type Authorities, nodeAuthorities, verifiesByDefault } from './authorities.js';
 import { LwsError } from './errors.js';
 import { type Native, type NativeTlsInfo, type NativeTlsOptions, native, type TlsHandle } from './native.js';
 
@@ -22,7 +22,7 @@ interface CommonTlsOptions {
   pfx?: string | Uint8Array;
   /** Opens an encrypted key or PKCS#12 file. */
   passphrase?: string;
-  /** Authorities that may have signed the peer's certificate. Default: those that Node carries. */
+  /** Authorities that may have signed the peer's certificate. Default: those that Node's own TLS trusts. */
   ca?: PemSource;
   /** TLS 1.2 ciphers, OpenSSL syntax. Default: OpenSSL's. */
   ciphers?: string;
@@ -48,7 +48,7 @@ export interface ServerTlsOptions extends CommonTlsOptions {
 
 /** Options of a client's `tls`. */
 export interface ClientTlsOptions extends CommonTlsOptions {
-  /** Fail on a certificate that is not verified. Default true. */
+  /** Fail on a certificate that is not verified. Default true, false with `NODE_TLS_REJECT_UNAUTHORIZED=0`. */
   rejectUnauthorized?: boolean;
   /** The name to ask for and to verify. Default: the URL's host. */
   servername?: string;
@@ -149,12 +149,16 @@ function resolve(
     throw invalid(`${within}.pfx`, 'bytes or a path', pfx);
   const ca = pem(`${within}.ca`, o.ca);
   const askPeer = !client && (o.requestCert ?? false);
-  const verifyPeer = client ? (o.rejectUnauthorized ?? true) : askPeer && (o.rejectUnauthorized ?? true);
+  const verifyPeer = client
+    ? (o.rejectUnauthorized ?? verifiesByDefault())
+    : askPeer && (o.rejectUnauthorized ?? true);
+  const trusted = ca === undefined && (client || askPeer) ? nodeAuthorities() : undefined;
   return {
     cert: pem(`${within}.cert`, o.cert),
     key: pem(`${within}.key`, o.key),
     pfx: typeof pfx === 'string' ? readFile(`${within}.pfx`, pfx) : pfx,
-    ca: ca ?? (client || askPeer ? nodeAuthorities() : undefined),
+    ca: ca ?? trusted?.pem,
+    defaultPaths: trusted?.defaultPaths ?? false,
     passphrase: o.passphrase,
     ciphers: o.ciphers,
     cipherSuites: o.cipherSuites,
@@ -179,12 +183,6 @@ function create(n: Native, options: Partial<NativeTlsOptions>, within: string): 
       },
     );
   }
-}
-
-let authorities: Buffer | undefined;
-function nodeAuthorities(): Buffer {
-  authorities ??= Buffer.from(rootCertificates.join('\n'));
-  return authorities;
 }
 
 function checkIdentity({ cert, key, pfx }: CommonTlsOptions, within: string): void {
@@ -219,12 +217,16 @@ const CONTEXTS_MAX = 32;
 const clientContexts = new Map<string, TlsHandle>();
 
 /** The same for the same contents, whatever objects and files they came from. */
-function fingerprint(options: Partial<NativeTlsOptions>): string {
+function fingerprint(options: Partial<NativeTlsOptions>, trusted: Authorities | undefined): string {
   const hash = createHash('sha256');
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const bytes =
-      value === authorities ? 'of Node' : value instanceof Uint8Array ? value : JSON.stringify(value);
+      name === 'ca' && trusted !== undefined
+        ? `of Node ${trusted.id}`
+        : value instanceof Uint8Array
+          ? value
+          : JSON.stringify(value);
     hash.update(`${name} ${bytes.length} ${typeof bytes}:`).update(bytes);
   }
   return hash.digest('base64');
@@ -238,7 +240,7 @@ export function clientTls(options: ClientTlsOptions | undefined): TlsHandle {
   const { servername, ...rest } = options ?? {};
   check(rest, common, 'tls');
   const resolved = resolve(rest, 'tls', true);
-  const key = fingerprint(resolved);
+  const key = fingerprint(resolved, rest.ca === undefined ? nodeAuthorities() : undefined);
   const context = clientContexts.get(key) ?? create(native(), resolved, 'tls');
   clientContexts.delete(key);
   clientContexts.set(key, context);

@@ -32,8 +32,8 @@ struct Text {
   std::string text;
 };
 
-/* createTls({ cert, key, pfx, ca, passphrase, ciphers, cipherSuites, groups, minVersion, maxVersion, client, askPeer,
-   verifyPeer }): an opaque context; throws a sentence */
+/* createTls({ cert, key, pfx, ca, passphrase, ciphers, cipherSuites, groups, minVersion, maxVersion, client,
+   defaultPaths, askPeer, verifyPeer }): an opaque context; throws a sentence */
 Napi::Value CreateTls(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto o = info[0].As<Napi::Object>();
@@ -51,6 +51,7 @@ Napi::Value CreateTls(const Napi::CallbackInfo& info) {
   options.min_version = o.Get("minVersion").ToNumber();
   options.max_version = o.Get("maxVersion").ToNumber();
   options.client = o.Get("client").ToBoolean();
+  options.default_paths = o.Get("defaultPaths").ToBoolean();
   options.ask_peer = o.Get("askPeer").ToBoolean();
   options.verify_peer = o.Get("verifyPeer").ToBoolean();
   char why[256];

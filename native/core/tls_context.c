@@ -210,7 +210,7 @@ static bool fill(lwsn_tls_context *context, const lwsn_tls_options *o, char why[
   if (o->cert.data && !use_chain(ssl, o->cert, why)) return false;
   if (o->key.data && !use_key(ssl, o->key, o->passphrase, why)) return false;
   if (o->ca.data && !use_ca(ssl, o->ca, o->client, why)) return false;
-  if (!o->ca.data && o->client && SSL_CTX_set_default_verify_paths(ssl) != 1)
+  if (o->default_paths && SSL_CTX_set_default_verify_paths(ssl) != 1)
     return say(why, "the system's certificate authorities could not be read");
   set_verification(ssl, o);
   if (o->client) {

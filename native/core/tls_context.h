@@ -19,15 +19,16 @@ typedef struct lwsn_tls_options {
   lwsn_bytes cert; /* leaf first, then its chain */
   lwsn_bytes key;
   lwsn_bytes pfx; /* PKCS#12, instead of cert and key */
-  lwsn_bytes ca;  /* who may have signed the peer; replaces the system's */
+  lwsn_bytes ca;  /* who may have signed the peer */
   const char *passphrase;
   const char *ciphers;       /* TLS 1.2, OpenSSL syntax */
   const char *cipher_suites; /* TLS 1.3 */
   const char *groups;
   int min_version, max_version; /* TLS1_2_VERSION ...; 0: OpenSSL's */
   bool client;
-  bool ask_peer;    /* a server asks for a certificate */
-  bool verify_peer; /* a bad or absent one ends the handshake */
+  bool default_paths; /* beside `ca`, those of OpenSSL's places, SSL_CERT_FILE and SSL_CERT_DIR */
+  bool ask_peer;      /* a server asks for a certificate */
+  bool verify_peer;   /* a bad or absent one ends the handshake */
 } lwsn_tls_options;
 
 /**
