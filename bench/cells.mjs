@@ -123,4 +123,13 @@ export const cells = [
     settle: 1000,
     targets: {},
   },
+  {
+    name: 'idle-tls',
+    measure: 'memory',
+    per: 'connection',
+    load: { mode: 'idle', connections: 5000, tls: 1 },
+    server: { mode: 'echo', tls: true },
+    settle: 1000,
+    targets: {},
+  },
 ];

@@ -9,6 +9,7 @@
 // from         environment variable that names the folder of a peer which is not on npm
 // environment  set for its server
 // lacks        server options of cells that it cannot do
+// only         names of the only cells that it can do
 
 export const peers = [
   { name: 'lws', title: 'libwebsockets', runtime: 'node', script: 'lws.mjs', client: 'lws.mjs' },
@@ -69,10 +70,17 @@ export const peers = [
     script: 'floor.c',
     lacks: ['tls', 'deflate'],
   },
+  {
+    name: 'bare',
+    title: "a bare SSL of Node's OpenSSL",
+    runtime: 'node',
+    script: 'bare.mjs',
+    only: ['idle-tls'],
+  },
 ];
 
 /** Measured when --peers is not given; a peer with `from` joins them when its variable is set. */
-export const usual = ['lws', 'ws', 'floor'];
+export const usual = ['lws', 'ws', 'floor', 'bare'];
 
 /** The peers that ratios are taken to. */
 export const references = ['ws', 'floor'];

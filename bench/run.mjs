@@ -45,7 +45,7 @@ async function measureCell(context, cell, peers, rounds) {
     (peer) =>
       (!cell.alone || peer.name === 'lws') &&
       (cell.role === 'client' ? peer.client : peer.script) &&
-      !peer.lacks?.some((option) => option in cell.server),
+      (peer.only?.includes(cell.name) ?? !peer.lacks?.some((option) => option in cell.server)),
   );
   const samples = Object.fromEntries(able.map((peer) => [peer.name, []]));
   const failures = [];

@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeInclude } from '../../scripts/tools/node-dev.mjs';
 
 const run = promisify(execFile);
 const bench = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -39,11 +40,17 @@ const programs = {
     sources: () => [join(bench, 'servers', 'floor.c'), join(load, 'accept.c'), join(load, 'frame.c')],
     flags: ['-O3', '-march=native'],
   },
+  // An addon: the OpenSSL it measures is that of the Node that loads it.
+  bare: {
+    sources: () => [join(bench, 'servers', 'bare.c'), join(load, 'accept.c'), join(load, 'frame.c')],
+    flags: ['-O2', '-shared', '-fPIC', '-fvisibility=hidden'],
+    include: nodeInclude,
+  },
 };
 
 /** Compiles a program of the bench unless it is newer than all it is made of; returns its path. */
 export async function compile(name) {
-  const { sources, flags, libraries = [] } = programs[name];
+  const { sources, flags, include, libraries = [] } = programs[name];
   const target = join(built, name);
   const files = sources();
   const headers = readdirSync(load)
@@ -60,6 +67,7 @@ export async function compile(name) {
       '-Wall',
       '-Wextra',
       ...flags,
+      ...(include ? ['-isystem', include()] : []),
       ...files,
       ...libraries,
       '-o',

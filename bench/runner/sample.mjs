@@ -74,7 +74,8 @@ async function sampleClient(context, cell, peer) {
 async function sampleMemory(context, cell, server, target) {
   // Code and caches that the first connections bring are no cost of one more connection.
   const first = { mode: 'connect', connections: 20, warmup: 0, seconds: 5, messages: 200 };
-  await runLoad(context, { ...target, ...first });
+  const { tls } = cell.load;
+  await runLoad(context, { ...target, ...first, ...(tls ? { tls } : {}) });
   const read = async () => {
     await sleep(cell.settle);
     await server.collect();
