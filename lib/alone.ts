@@ -1,3 +1,4 @@
+import { Buffer } from './ambient.js';
 /** Whether no other Buffer shares its memory. */
 export function isAlone(bytes: Buffer): boolean {
   return bytes.length === bytes.buffer.byteLength;

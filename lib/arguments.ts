@@ -1,4 +1,6 @@
+import { Buffer } from './ambient.js';
 import { LwsError } from './errors.js';
+import { isAnyArrayBuffer, isDataView, isError, isUint8Array } from './realms.js';
 
 /** Says what came, for messages of errors. */
 export function describe(value: unknown): string {
@@ -13,7 +15,7 @@ export function describe(value: unknown): string {
 /** What somebody threw, in words. Throws nothing itself, whatever it is given. */
 export function wordsOf(thrown: unknown): string {
   try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
+    return String(isError(thrown) ? thrown.message : thrown);
   } catch {
     return 'a value that cannot be shown';
   }
@@ -30,17 +32,17 @@ const { at } = Uint8Array.prototype;
 
 /** Throws a TypeError where the memory behind a view was transferred, or shrank away from under it. */
 function refuseGone(view: ArrayBufferView): void {
-  if (view.byteLength === 0 && !(view instanceof DataView)) at.call(view, 0);
+  if (view.byteLength === 0 && !isDataView(view)) at.call(view, 0);
 }
 
 /** As {@link toBytes}, but `undefined` for what is neither, and a TypeError for memory that is gone. */
 function bytesOf(data: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(data)) {
     refuseGone(data);
-    if (data instanceof Uint8Array) return data;
+    if (isUint8Array(data)) return data;
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
+  if (isAnyArrayBuffer(data)) return new Uint8Array(data);
   return undefined;
 }
 

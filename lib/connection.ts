@@ -1,3 +1,4 @@
+import { AbortController, Buffer } from './ambient.js';
 import { closePayload, toBytes, wordsOf } from './arguments.js';
 import { callClose } from './calls.js';
 import type { UpgradeResponse } from './client/response-head.js';
@@ -8,6 +9,7 @@ import type { Behavior, CloseInfo, Host } from './handlers.js';
 import { connectionId } from './ids.js';
 import { Inbox } from './inbox.js';
 import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from './native.js';
+import { isUint8Array } from './realms.js';
 import { UpgradeRequest } from './request.js';
 import { runInAsyncScope } from './scope.js';
 import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
@@ -174,7 +176,7 @@ export class Connection<D = unknown, X = unknown> {
     if (this.stage !== Stage.OPEN) return this.refuseSend();
     if (typeof data === 'string') return this.sendText(data, options);
     /* what toBytes() would say of most, said here: its rest would keep V8 from inlining this way */
-    const bytes = data instanceof Uint8Array && data.length > 0 ? data : toBytes(data);
+    const bytes = isUint8Array(data) && data.length > 0 ? data : toBytes(data);
     return this.sendBytes(bytes, options === undefined ? OPCODE_BINARY : opcodeFor(options, OPCODE_BINARY));
   }
 

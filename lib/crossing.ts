@@ -1,4 +1,5 @@
 import { markAsUntransferable } from 'node:worker_threads';
+import { Buffer, process } from './ambient.js';
 import {
   type Native,
   native,

@@ -1,3 +1,4 @@
+import { nextTick } from './ambient.js';
 import type { Connection } from './connection.js';
 import type { LwsError } from './errors.js';
 import type { Behavior, Handlers, Host, ProtocolOptions } from './handlers.js';
@@ -18,7 +19,7 @@ export function behaviorOf(protocol: string, options: ProtocolOptions & Handlers
 
 /** As everywhere in Node: an exception nobody handles ends the process, or meets 'uncaughtException'. */
 export function surface(cause: unknown): void {
-  process.nextTick(() => {
+  nextTick(() => {
     throw cause;
   });
 }

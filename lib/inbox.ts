@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers';
 import { copyAlone, isAlone } from './alone.js';
+import { clearTimeout, setTimeout } from './ambient.js';
 import { callFragment, callMessage, callPong } from './calls.js';
 import type { Connection } from './connection.js';
 import { Stage } from './connection.js';

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { process } from './ambient.js';
 import { LwsError } from './errors.js';
 import { type Attempt, explain, type Platform, prebuildName, runningPlatform } from './platform.js';
 import { version } from './version.js';

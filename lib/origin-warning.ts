@@ -1,3 +1,5 @@
+import { process } from './ambient.js';
+
 const COOKIE = /\r\ncookie:/i;
 const ORIGIN = /\r\norigin:[ \t]*(?:[a-z][\w+.-]*:\/\/)?([^\r]*)/i;
 const HOST = /\r\nhost:[ \t]*([^\r]*)/i;

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { URLSearchParams } from './ambient.js';
 import { parseHead, type RequestHead, RequestHeaders } from './head.js';
 import { type Origin, originOf } from './proxy/origin.js';
 import type { Trust } from './proxy/trust.js';

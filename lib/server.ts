@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { getSystemErrorMap } from 'node:util';
 import { type AdoptOptions, createAdopter } from './adopt/adopter.js';
 import type { AttachOptions, NodeServer } from './adopt/attach.js';
+import { nextTick } from './ambient.js';
 import { closePayload } from './arguments.js';
 import { type Check, checkTable, integer } from './checks.js';
 import type { Connection } from './connection.js';
@@ -191,12 +192,8 @@ function hasHandlers(o: ServerOptions): boolean {
 function systemError(code: string, address: string, port: number): Error {
   const text = [...getSystemErrorMap().values()].find(([name]) => name === code)?.[1] ?? 'unknown error';
   const where = port === 0 ? address : `${address}:${port}`;
-  return Object.assign(new Error(`listen ${code}: ${text} ${where}`), {
-    code,
-    syscall: 'listen',
-    address,
-    port,
-  });
+  const message = `listen ${code}: ${text} ${where}`;
+  return Object.assign(new Error(message), { code, syscall: 'listen', address, port });
 }
 
 /**
@@ -257,7 +254,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     joined: (connection) => {
       set.add(connection);
       /* accepted before close() was called, established after it; `open` comes first */
-      if (state === 'closing') queueMicrotask(() => connection.isOpen && connection.close(closeCode));
+      if (state === 'closing') nextTick(() => connection.isOpen && connection.close(closeCode));
     },
     left: (connection) => {
       set.delete(connection);
@@ -420,8 +417,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     },
     stats() {
       if (state !== 'closed') native.stats(id, numbers);
-      const [accepted, refused, requests, opened, closed, messagesReceived, messagesSent] =
-        numbers as unknown as number[];
+      const [accepted, refused, requests, opened, closed, messagesReceived, messagesSent] = numbers;
       return {
         accepted: accepted!,
         refused: refused!,

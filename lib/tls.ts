@@ -2,10 +2,12 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
+import { Buffer } from './ambient.js';
 import { describe } from './arguments.js';
 import { type Authorities, nodeAuthorities, verifiesByDefault } from './authorities.js';
 import { LwsError } from './errors.js';
 import { type Native, type NativeTlsInfo, type NativeTlsOptions, native, type TlsHandle } from './native.js';
+import { isUint8Array } from './realms.js';
 
 /** PEM text, the path of a PEM file, bytes, or several of them to be read one after the other. */
 export type PemSource = string | Uint8Array | readonly (string | Uint8Array)[];
@@ -106,7 +108,7 @@ function pem(name: string, source: PemSource | undefined): Uint8Array | undefine
   if (source === undefined) return undefined;
   const parts = Array.isArray(source) ? source : [source];
   const read = parts.map((part: unknown) => {
-    if (part instanceof Uint8Array) return part;
+    if (isUint8Array(part)) return part;
     if (typeof part !== 'string') throw invalid(name, 'PEM text, a path, bytes, or an array of them', part);
     return part.includes('-----BEGIN') ? Buffer.from(part) : readFile(name, part);
   });
@@ -145,7 +147,7 @@ function resolve(
   const { pfx } = o;
   if (o.minVersion === 'TLSv1.3' && o.maxVersion === 'TLSv1.2')
     throw invalid(`${within}.maxVersion`, 'no version below "minVersion"', o.maxVersion);
-  if (pfx !== undefined && typeof pfx !== 'string' && !(pfx instanceof Uint8Array))
+  if (pfx !== undefined && typeof pfx !== 'string' && !isUint8Array(pfx))
     throw invalid(`${within}.pfx`, 'bytes or a path', pfx);
   const ca = pem(`${within}.ca`, o.ca);
   const askPeer = !client && (o.requestCert ?? false);
@@ -224,7 +226,7 @@ function fingerprint(options: Partial<NativeTlsOptions>, trusted: Authorities | 
     const bytes =
       name === 'ca' && trusted !== undefined
         ? `of Node ${trusted.id}`
-        : value instanceof Uint8Array
+        : isUint8Array(value)
           ? value
           : JSON.stringify(value);
     hash.update(`${name} ${bytes.length} ${typeof bytes}:`).update(bytes);

@@ -1,3 +1,5 @@
+import { process } from './ambient.js';
+
 const WARNING =
   'A message came for a connection that nobody reads, and is discarded, as all further ones (stats().messagesDiscarded). ' +
   'Give the server or its subprotocol a message handler, or begin a loop over the connection inside open; ' +

@@ -1,3 +1,4 @@
+import { Buffer } from './ambient.js';
 import { describe, isThenable, wordsOf } from './arguments.js';
 import { Connection } from './connection.js';
 import { type Crossing, sendRaw } from './crossing.js';
@@ -9,6 +10,7 @@ import { OUT_COPY_MAX, Out, RequestFlag } from './native.js';
 import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
 import type { OriginWarning } from './origin-warning.js';
 import type { Trust } from './proxy/trust.js';
+import { isUint8Array } from './realms.js';
 import { UpgradeRequest } from './request.js';
 import type { Sink } from './sink.js';
 import type { Transport } from './transport.js';
@@ -208,7 +210,7 @@ export class Upgrade implements Sink {
       throw new RangeError(`Expected a status from 300 to 599 from upgrade but got ${describe(status)}`);
     const body =
       typeof answer.body === 'string' ? Buffer.from(answer.body) : (answer.body ?? new Uint8Array());
-    if (!(body instanceof Uint8Array))
+    if (!isUint8Array(body))
       throw new TypeError(`Expected a string or bytes for the body from upgrade but got ${describe(body)}`);
     const headers = headerLines(answer.headers)
       .split('\r\n')

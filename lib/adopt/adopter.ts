@@ -2,10 +2,12 @@ import { closeSync } from 'node:fs';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { Buffer } from '../ambient.js';
 import { describe } from '../arguments.js';
 import type { Connection } from '../connection.js';
 import type { Dispatcher } from '../dispatch.js';
 import { LwsError } from '../errors.js';
+import { isUint8Array } from '../realms.js';
 import { Transport } from '../transport.js';
 import { Adoption } from './adoption.js';
 import { type AttachOptions, attach, type NodeServer } from './attach.js';
@@ -60,7 +62,7 @@ function checkArguments(stream: unknown, request: unknown, head: unknown, option
     throw bad('request', 'an IncomingMessage, or the headers of an HTTP/2 stream', request);
   if (!('rawHeaders' in request) && !isHttp2Stream(stream as Duplex))
     throw bad('request', 'an IncomingMessage', request);
-  if (head !== undefined && !(head instanceof Uint8Array)) throw bad('head', 'a Buffer or nothing', head);
+  if (head !== undefined && !isUint8Array(head)) throw bad('head', 'a Buffer or nothing', head);
   if (typeof options !== 'object' || options === null) throw bad('options', 'an object', options);
   for (const name of Object.keys(options))
     if (name !== 'data') throw new LwsError('ERR_INVALID_OPTION', `Unknown option "${name}" of adopt`);

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { Buffer } from '../ambient.js';
 import { listElements } from '../target.js';
 import type { NodeServer } from './attach.js';
 import { refuse } from './refuse.js';

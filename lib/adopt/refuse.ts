@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { Buffer } from '../ambient.js';
 import { responseHead } from '../http/response-head.js';
 import { isHttp2Stream } from './outer.js';
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { AbortController, process } from '../ambient.js';
 import { run } from './run.js';
 
 const stop = new AbortController();

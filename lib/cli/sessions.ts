@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { clearTimeout, setTimeout, URL } from '../ambient.js';
 import { wordsOf } from '../arguments.js';
 import { type RedisClient, RedisStore } from '../redis/index.js';
 import { formatOverview, overviewAsJson, readOverview, type Shown } from './overview.js';

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { descriptorOf } from '../adopt/descriptor.js';
+import { AbortController, clearImmediate, clearTimeout, setImmediate, setTimeout } from '../ambient.js';
 import { wordsOf } from '../arguments.js';
-import type { Connection } from '../connection.js';
+import { Connection } from '../connection.js';
 import { type DeflateSettings, deflateSettings } from '../deflate.js';
 import { type Dispatcher, dispatcher } from '../dispatch.js';
 import { LwsError, type LwsErrorCode } from '../errors.js';
@@ -9,6 +10,7 @@ import type { Host } from '../handlers.js';
 import { behaviorOf, hostSettings } from '../host.js';
 import { nativeOptions, type ServerOptions } from '../options.js';
 import { type Scope, scopeOfCaller } from '../scope.js';
+import { onAbort } from '../signals.js';
 import { clientTls } from '../tls.js';
 import { Transport } from '../transport.js';
 import { dial, serverName } from './dial.js';
@@ -67,7 +69,7 @@ async function attempt({ url, options, deflate, signal, mayRedirect, scope }: At
     const abort = () => handshake.stop(signal.reason as LwsError);
     const settle = (outcome: Outcome) => {
       signal.removeEventListener('abort', abort);
-      if (!('isOpen' in outcome)) {
+      if (!(outcome instanceof Connection)) {
         hub.forget(handle[0], handle[1]);
         release();
       }
@@ -102,8 +104,9 @@ async function follow(
   for (let left = given.followRedirects ?? 0; ; left--) {
     signal.throwIfAborted();
     const outcome = await attempt({ ...step, deflate, signal, mayRedirect: left > 0, scope });
-    if (outcome instanceof LwsError) throw outcome;
-    if (!('redirect' in outcome)) return outcome;
+    if (outcome instanceof Connection) return outcome;
+    /* whatever else went wrong is no answer */
+    if (!('redirect' in outcome)) throw outcome;
     step = redirected(step, outcome.redirect);
   }
 }
@@ -156,8 +159,7 @@ export async function connect<D = undefined>(
   const stop = new AbortController();
   const aborted = () =>
     stop.abort(new LwsError('ERR_ABORTED', 'The signal was aborted', { cause: signal?.reason }));
-  if (signal?.aborted) aborted();
-  signal?.addEventListener('abort', aborted, { once: true });
+  const forget = onAbort(signal, aborted);
   const late = () =>
     stop.abort(
       new LwsError('ERR_TIMEOUT', `Connecting took longer than handshakeTimeout (${handshakeTimeout} ms)`),
@@ -170,6 +172,6 @@ export async function connect<D = undefined>(
     throw error instanceof LwsError ? error : failed('ERR_CONNECT', 'Connecting failed', error);
   } finally {
     cancel();
-    signal?.removeEventListener('abort', aborted);
+    forget();
   }
 }

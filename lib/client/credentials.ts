@@ -1,3 +1,4 @@
+import { Buffer } from '../ambient.js';
 import { LwsError, type LwsErrorCode } from '../errors.js';
 
 function decode(text: string): string | undefined {

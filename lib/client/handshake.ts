@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { Buffer, clearTimeout, setTimeout } from '../ambient.js';
 import { Connection } from '../connection.js';
 import { type Crossing, sendRaw } from '../crossing.js';
 import { type DeflateSettings, deflateFlags, makeOffer, readAnswer } from '../deflate.js';

@@ -1,10 +1,12 @@
 import { isIP, type LookupFunction } from 'node:net';
+import { URL } from '../ambient.js';
 import { type Check, checkTable, integer, oneOf, text, type, wrong } from '../checks.js';
 import type { Connection } from '../connection.js';
 import type { DeflateOptions } from '../deflate.js';
 import { LwsError } from '../errors.js';
 import type { Handlers } from '../handlers.js';
 import { checkReaders, DAY, deflateChecks, handlerChecks, MAX_INT, token } from '../options.js';
+import { isAbortSignal } from '../signals.js';
 import { type ClientTlsOptions, checkClientTls } from '../tls.js';
 import { basicCredentials } from './credentials.js';
 import { parseProxy } from './proxy.js';
@@ -87,7 +89,7 @@ export const connectChecks: Record<string, Check> = {
     if (new Set(names).size !== names.length) throw wrong(name, 'each subprotocol once', value);
   },
   signal: (name, value) => {
-    if (!(value instanceof AbortSignal)) throw wrong(name, 'an AbortSignal', value);
+    if (!isAbortSignal(value)) throw wrong(name, 'an AbortSignal', value);
   },
   handshakeTimeout: integer(1, DAY),
   tls: (_name, value) => checkClientTls(value),

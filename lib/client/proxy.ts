@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Buffer, clearTimeout, setTimeout, URL } from '../ambient.js';
 import { describe, wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { basicCredentials } from './credentials.js';

@@ -1,9 +1,11 @@
+import { AbortController, clearTimeout, performance, setTimeout } from '../ambient.js';
 import { wordsOf } from '../arguments.js';
 import { type Check, checkTable, integer, type, wrong } from '../checks.js';
 import type { Connection } from '../connection.js';
 import { LwsError } from '../errors.js';
 import type { CloseInfo } from '../handlers.js';
 import { DAY } from '../options.js';
+import { onAbort } from '../signals.js';
 import { connect } from './connect.js';
 import { headersOnce } from './headers.js';
 import { type ConnectOptions, checkTogether, connectChecks, parseUrl } from './options.js';
@@ -114,7 +116,7 @@ export function reconnect<D = undefined>(
   const outer = rest.signal;
   const stop = new AbortController();
   const { signal } = stop;
-  const stopped = () => stop.abort(outer?.reason);
+  const forget = onAbort(outer, () => stop.abort(outer?.reason));
   let connection: Connection<D> | undefined;
   let closed = false;
   let openedAt = 0;
@@ -171,9 +173,7 @@ export function reconnect<D = undefined>(
     }
   }
 
-  if (outer?.aborted) stopped();
-  outer?.addEventListener('abort', stopped, { once: true });
-  const finished = run().finally(() => outer?.removeEventListener('abort', stopped));
+  const finished = run().finally(forget);
   const handle: Reconnecting<D> = {
     get connection() {
       return connection;

@@ -1,3 +1,4 @@
+import { Buffer, URL } from '../ambient.js';
 import type { LwsError } from '../errors.js';
 import type { RequestOptions } from './handshake.js';
 import { parseUrl } from './options.js';

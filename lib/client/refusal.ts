@@ -1,3 +1,4 @@
+import { responseClass } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { ResponseBody } from './response-body.js';
 import { type Answerer, answerCode, type ResponseHead } from './response-head.js';
@@ -33,13 +34,13 @@ export class Refusal {
     this.#body.add(bytes);
   }
 
-  #response(): Response {
+  #response(): object {
     const { status, statusText, headers } = this.#head;
-    return new Response(BARE.has(status) ? null : this.#body.bytes(), {
-      status,
-      statusText,
-      headers: [...headers],
-    });
+    const bytes = this.#body.bytes();
+    const Response = responseClass();
+    /* a Node that has none, as by --no-experimental-fetch */
+    if (Response === undefined) return { status, statusText, headers, bytes: async () => bytes };
+    return new Response(BARE.has(status) ? null : bytes, { status, statusText, headers: [...headers] });
   }
 
   /** As it is told, with a `Response` as cause; `why` in place of the usual sentence. */

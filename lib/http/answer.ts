@@ -1,3 +1,4 @@
+import { Buffer } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { Out, RequestFlag } from '../native.js';
 import { bodyError } from './body-error.js';

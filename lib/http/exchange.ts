@@ -1,3 +1,4 @@
+import { Buffer } from '../ambient.js';
 import { wordsOf } from '../arguments.js';
 import type { Crossing } from '../crossing.js';
 import { LwsError } from '../errors.js';

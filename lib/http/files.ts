@@ -1,5 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { Buffer } from '../ambient.js';
 import { describe } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import type { Answer } from './answer.js';

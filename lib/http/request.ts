@@ -1,3 +1,4 @@
+import { AbortController, TextDecoder } from '../ambient.js';
 import { describe } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import type { Trust } from '../proxy/trust.js';

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { clearImmediate, setImmediate } from '../ambient.js';
 import { describe } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { type Answer, isBodyless } from './answer.js';

@@ -1,3 +1,4 @@
+import { Buffer, setImmediate } from '../ambient.js';
 import { type Crossing, type FastBuffer, sendRaw } from '../crossing.js';
 import { OUT_COPY_MAX, Out } from '../native.js';
 

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../ambient.js';
 import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { causeOf } from '../sessions/cause.js';

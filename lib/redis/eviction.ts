@@ -1,3 +1,5 @@
+import { Buffer, process } from '../ambient.js';
+import { isUint8Array } from '../realms.js';
 import type { RedisLink } from './link.js';
 
 /**
@@ -21,5 +23,5 @@ export async function warnOfEviction(link: RedisLink): Promise<void> {
 
 function textOf(reply: unknown): string {
   if (typeof reply === 'string') return reply;
-  return reply instanceof Uint8Array ? Buffer.from(reply).toString('latin1') : '';
+  return isUint8Array(reply) ? Buffer.from(reply).toString('latin1') : '';
 }

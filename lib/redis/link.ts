@@ -1,3 +1,4 @@
+import { Buffer, clearTimeout, setTimeout } from '../ambient.js';
 import type { Subscription } from '../sessions/bus.js';
 import type { Reply } from './reply.js';
 

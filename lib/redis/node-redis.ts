@@ -1,3 +1,4 @@
+import { Buffer } from '../ambient.js';
 import type { Subscription } from '../sessions/bus.js';
 import {
   type Argument,

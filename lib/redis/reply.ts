@@ -1,4 +1,6 @@
+import { Buffer } from '../ambient.js';
 import { LwsError } from '../errors.js';
+import { isUint8Array } from '../realms.js';
 import { kindOf } from '../sessions/ids.js';
 import type { SessionRecord } from '../sessions/store.js';
 
@@ -16,8 +18,7 @@ export function listOf(reply: Reply | undefined): Reply[] {
 
 export function textOf(reply: Reply | undefined): string {
   if (typeof reply === 'string') return reply;
-  if (reply instanceof Uint8Array)
-    return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
+  if (isUint8Array(reply)) return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
   throw unexpected('a string', reply);
 }
 
@@ -28,7 +29,7 @@ export function numberOf(reply: Reply | undefined): number {
 }
 
 function bytesOf(reply: Reply | undefined): Uint8Array {
-  if (reply instanceof Uint8Array) return new Uint8Array(reply);
+  if (isUint8Array(reply)) return new Uint8Array(reply);
   throw unexpected('bytes', reply);
 }
 

@@ -189,7 +189,9 @@ function refuse(code: LwsErrorCode, message: string, closing: Closing): LwsError
 
 /** How to close a connection that got no session; `undefined` if it is the application's own failure. */
 export function closingFor(error: unknown): Closing | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (typeof error !== 'object' || error === null) return undefined;
   const isFull = error instanceof LwsError && error.code === 'ERR_LIMIT';
-  return refusals.get(error) ?? (isFull || isStoreFailure(error) ? closings.tryAgainLater : undefined);
+  return (
+    refusals.get(error as Error) ?? (isFull || isStoreFailure(error) ? closings.tryAgainLater : undefined)
+  );
 }

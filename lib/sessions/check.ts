@@ -1,4 +1,6 @@
+import { Buffer } from '../ambient.js';
 import { LwsError, type LwsErrorCode } from '../errors.js';
+import { isUint8Array } from '../realms.js';
 import { describe, isWellFormed, kindOf } from './ids.js';
 import {
   type Change,
@@ -182,7 +184,7 @@ export function checkEndLogin(loginId: string, options: { userId?: unknown; bloc
 }
 
 export function checkBytes(name: string, value: unknown): void {
-  if (value !== undefined && !(value instanceof Uint8Array)) {
+  if (value !== undefined && !isUint8Array(value)) {
     throw invalid(`${name} has to be a Uint8Array, but is ${describe(value)}`);
   }
 }

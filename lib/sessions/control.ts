@@ -1,5 +1,6 @@
 import { toBytes } from '../arguments.js';
 import { LwsError } from '../errors.js';
+import { isUint8Array } from '../realms.js';
 import type { SessionBus, Subscription } from './bus.js';
 import type { Closing } from './close-codes.js';
 import type { Counters } from './counters.js';
@@ -112,7 +113,7 @@ function readOrder(message: Uint8Array): Order {
       return { kind, connection, sessionId, code, reason };
     }
     if (kind === 'renew') return { kind, connection, sessionId };
-    if (kind === 'send' && (typeof data === 'string' || data instanceof Uint8Array)) {
+    if (kind === 'send' && (typeof data === 'string' || isUint8Array(data))) {
       return { kind, connection, sessionId, data };
     }
   }

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { Buffer } from '../ambient.js';
 
 /** Longest cookie header that is looked at, and most cookies of one name. */
 const maxHeader = 16_384;

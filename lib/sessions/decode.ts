@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { Buffer } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { formatVersion, maxDepth, tag, viewKinds } from './format.js';
 

@@ -1,3 +1,4 @@
+import { Buffer } from '../ambient.js';
 import { closePayload, toBytes } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { checkName, checkObject, refuseUnknown } from './check.js';

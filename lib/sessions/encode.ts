@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { Buffer } from '../ambient.js';
 import { wordsOf } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { defaultMaxBytes, formatVersion, maxDepth, tag, viewKinds } from './format.js';
@@ -233,7 +234,7 @@ class Writer {
     if (Buffer.isBuffer(value)) {
       this.byte(tag.buffer);
     } else {
-      const kind = viewKinds.indexOf(value.constructor as (typeof viewKinds)[number]);
+      const kind = viewKind(value);
       if (kind === -1) throw this.refuse(value);
       this.byte(tag.view);
       this.byte(kind);
@@ -277,4 +278,13 @@ class Writer {
 /** A detached buffer has no bytes, but refuses a view on them. */
 function bytesOf(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array {
   return length === 0 ? new Uint8Array() : new Uint8Array(buffer, offset, length);
+}
+
+/** Its index in {@link viewKinds}, whichever realm made it; -1 for a subclass. */
+function viewKind(value: ArrayBufferView): number {
+  const mark = types.isDataView(value) ? 'getInt8' : 'BYTES_PER_ELEMENT';
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || !Object.hasOwn(prototype as object, mark)) return -1;
+  const name = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  return viewKinds.findIndex((kind) => kind.name === name);
 }

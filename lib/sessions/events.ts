@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
+import { nextTick, performance, process } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { causeOf } from './cause.js';
 import type { Session } from './session.js';
@@ -81,7 +82,7 @@ export class Teller {
       (this.emitter as EventEmitter).emit(event, ...args);
     } catch (thrown) {
       // As everywhere in Node: uncaught, but after our own work is done.
-      process.nextTick(() => {
+      nextTick(() => {
         throw thrown;
       });
     }

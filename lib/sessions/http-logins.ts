@@ -1,3 +1,4 @@
+import { nextTick } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { causeOf } from './cause.js';
 import { checkFunction, checkName, checkObject, checkOptions, refuseUnknown } from './check.js';
@@ -194,8 +195,8 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
         if (error) callback?.(error);
         else
           this.ended(sid).then(
-            () => callback && process.nextTick(callback),
-            (cause: unknown) => callback && process.nextTick(callback, cause),
+            () => callback && nextTick(callback),
+            (cause: unknown) => callback && nextTick(callback, cause),
           );
       });
     };

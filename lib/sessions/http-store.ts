@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
+import { clearInterval, nextTick, process, setInterval } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { causeOf } from './cause.js';
 import {
@@ -252,8 +253,8 @@ export function httpSessionStore<B extends abstract new () => object>(
 /** Calls back outside of the promise, so that what the callback throws is uncaught and not swallowed. */
 function answer<T>(work: Promise<T>, callback: Callback<T> | undefined): void {
   work.then(
-    (result) => callback && process.nextTick(callback, null, result),
-    (error: unknown) => callback && process.nextTick(callback, error),
+    (result) => callback && nextTick(callback, null, result),
+    (error: unknown) => callback && nextTick(callback, error),
   );
 }
 

@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { Buffer } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { maxIdLength } from './store.js';
 

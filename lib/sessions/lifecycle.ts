@@ -1,3 +1,4 @@
+import { performance } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';

@@ -1,3 +1,4 @@
+import { Buffer } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import type { SessionRecord } from './store.js';
 import type { WheelEntry } from './wheel.js';

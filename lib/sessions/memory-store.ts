@@ -1,3 +1,4 @@
+import { performance } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import * as check from './check.js';
 import { encode } from './encode.js';

@@ -1,3 +1,4 @@
+import { performance } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import type { Closing } from './close-codes.js';
 import { connectionKey } from './ids.js';

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../ambient.js';
 import type { Connection } from '../connection.js';
 import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../handlers.js';
 import type { ServerOptions } from '../options.js';

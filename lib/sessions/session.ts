@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { performance } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { checkAuthExpiresAt } from './check.js';
 import type { Closing } from './close-codes.js';

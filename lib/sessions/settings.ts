@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { process } from '../ambient.js';
 import { LwsError } from '../errors.js';
 import { checkFunction, checkInteger, checkName, checkOptions, checkStore, refuseUnknown } from './check.js';
 import { defaultMaxBytes } from './format.js';

@@ -1,3 +1,4 @@
+import { Buffer } from '../ambient.js';
 import { isThenable } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import { decode } from './decode.js';
