@@ -7,7 +7,7 @@ import { type Core, handleOf, isStoreFailure } from './core.js';
 import { describe } from './ids.js';
 import { isAlive } from './logins.js';
 import type { Attachment } from './registry.js';
-import { type CheckedRequest, readRequest, type SessionRequest } from './request.js';
+import { type CheckedRequest, type DetachedRequest, readRequest, type SessionRequest } from './request.js';
 import { Session } from './session.js';
 import type { SessionSocket } from './socket.js';
 import type { CreateResult, NewSession, SessionStore } from './store.js';
@@ -105,10 +105,7 @@ async function attachIn(
 }
 
 /** A new session that no connection has yet. */
-export async function createSession(
-  core: Core,
-  given: Omit<SessionRequest, 'sessionId' | 'authExpiresAt'>,
-): Promise<Session> {
+export async function createSession(core: Core, given: DetachedRequest): Promise<Session> {
   refuseStopped(core);
   const request = readRequest(given, core.settings.maxAttributes);
   for (const name of ['sessionId', 'authExpiresAt'] as const)

@@ -21,8 +21,8 @@ export { type HttpSessionStoreOptions, httpSessionStore, type SessionBackedHttpS
 export { connectionKey } from './ids.js';
 export { SessionManager, type SessionStats } from './manager.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
-export type { SessionRequest } from './request.js';
-export type { ServeOptions, SessionHandlers, SessionProtocol } from './serve.js';
+export type { DetachedRequest, Given, InitialAttributes, SessionRequest } from './request.js';
+export type { Identifying, ServeOptions, SessionHandlers, SessionProtocol } from './serve.js';
 export type { Session } from './session.js';
 export type { LoginSource, SessionManagerOptions } from './settings.js';
 export type { MessageData, SendResult, SessionSocket } from './socket.js';

@@ -23,8 +23,8 @@ import { Lifecycle } from './lifecycle.js';
 import { endLoginsOf, loginsOf } from './logins.js';
 import { MemoryStore } from './memory-store.js';
 import { Registry } from './registry.js';
-import type { SessionRequest } from './request.js';
-import { type ServeOptions, serveOptions } from './serve.js';
+import type { DetachedRequest, Given, SessionRequest } from './request.js';
+import { type Identifying, type ServeOptions, serveOptions } from './serve.js';
 import type { Session } from './session.js';
 import { type SessionManagerOptions, settingsOf } from './settings.js';
 import type { MessageData, SessionSocket } from './socket.js';
@@ -104,7 +104,7 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
    * Options for `createServer` that give each connection its session before its `open` handler runs, count what the
    * client sends as its activity, and detach the session at the end. The handlers get the session as last argument.
    */
-  serve<D, X>(options: ServeOptions<D, X, A>): ServerOptions<D, X> {
+  serve<D, X>(options: ServeOptions<D, X, A> & Identifying<D, X, A>): ServerOptions<D, X> {
     return serveOptions<D, X, A>(this.core, options);
   }
 
@@ -115,9 +115,9 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
    * @throws `ERR_LIMIT` when the user has too many sessions; `ERR_SESSION_GONE` when the login was ended;
    *   `ERR_STORE`; `ERR_INVALID_STATE` when the connection has a session already, or closed meanwhile
    */
-  async attach(connection: SessionSocket, request: SessionRequest = {}): Promise<Session<A>> {
+  async attach(connection: SessionSocket, ...[request]: Given<SessionRequest<A>>): Promise<Session<A>> {
     checkSocket(connection);
-    const session = await attachConnection(this.core, connection, request);
+    const session = await attachConnection(this.core, connection, asGiven(request));
     const detach = () => void this.core.lifecycle.detach(connection.id);
     connection.closed.then(detach, detach);
     return session as unknown as Session<A>;
@@ -143,8 +143,8 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
   }
 
   /** A new session without connection, as for a client that will come. */
-  async create(request: Omit<SessionRequest, 'sessionId' | 'authExpiresAt'> = {}): Promise<Session<A>> {
-    return (await createSession(this.core, request)) as unknown as Session<A>;
+  async create(...[request]: Given<DetachedRequest<A>>): Promise<Session<A>> {
+    return (await createSession(this.core, asGiven(request))) as unknown as Session<A>;
   }
 
   /** An id for a new session of that user, to be given to {@link attach} or {@link create} as `newId`. */
@@ -334,4 +334,9 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
     else if (order.kind === 'send') attachment.connection.send(order.data);
     else attachment.connection.close(order.code, order.reason);
   }
+}
+
+/** Inside, attributes are any object. */
+function asGiven(request: unknown): SessionRequest {
+  return request === undefined ? {} : (request as SessionRequest);
 }

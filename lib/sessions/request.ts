@@ -4,8 +4,8 @@ import { kindOf } from './ids.js';
 import type { Identity } from './store.js';
 import { encodeValues } from './values.js';
 
-/** Which session a connection is to get. */
-export interface SessionRequest {
+/** What a request for a session may tell beside the values that a new one starts with. */
+interface RequestedSession {
   /**
    * The id that the client presents. Its session is continued if it is there and belongs to the same user, or to
    * nobody if `userId` is left out; otherwise a new one is made, under another id.
@@ -19,9 +19,7 @@ export interface SessionRequest {
   readonly authExpiresAt?: number | undefined;
   /** The id of a new session, made by `newId()` before; as for a cookie in the answer to the handshake. */
   readonly newId?: string | undefined;
-  /** The attributes that a new session starts with; one that is continued keeps its own. Default `{}`. */
-  readonly attributes?: object | undefined;
-  /** The same for the extensions. */
+  /** The extensions that a new session starts with, as `attributes`. */
   readonly extensions?: object | undefined;
   /** How long a new session lives without activity, milliseconds, 1 to {@link maxTtl}. Default: the manager's. */
   readonly ttl?: number | undefined;
@@ -29,8 +27,32 @@ export interface SessionRequest {
   readonly maxAge?: number | undefined;
 }
 
+/**
+ * The attributes that a new session starts with; one that is continued keeps its own. Default `{}`, which has to be
+ * allowed by the type of the manager's attributes; any object where that was not said.
+ */
+export type InitialAttributes<A extends object> = string extends keyof A
+  ? { readonly attributes?: object | undefined }
+  : Record<never, never> extends A
+    ? { readonly attributes?: A | undefined }
+    : { readonly attributes: A };
+
+/** Which session a connection is to get. */
+export type SessionRequest<A extends object = Record<string, unknown>> = RequestedSession &
+  InitialAttributes<A>;
+
+/** What a session that no connection has yet starts with. */
+export type DetachedRequest<A extends object = Record<string, unknown>> = Omit<
+  RequestedSession,
+  'sessionId' | 'authExpiresAt'
+> &
+  InitialAttributes<A>;
+
+/** An argument that may be left out where nothing in it is required. */
+export type Given<R> = Record<never, never> extends R ? [request?: R] : [request: R];
+
 /** A request that was looked at: every member was read once, and holds what it has to. */
-export interface CheckedRequest extends Omit<SessionRequest, 'attributes' | 'extensions'> {
+export interface CheckedRequest extends Omit<RequestedSession, 'extensions'> {
   readonly attributes: Uint8Array;
   readonly extensions: Uint8Array;
 }

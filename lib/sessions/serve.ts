@@ -42,11 +42,17 @@ export interface ServeOptions<D, X, A extends object>
    * Which session the connection is to get; from its request, and from what `upgrade` found out. It runs for each
    * connection, also for one that continues a session. Default: a new anonymous one.
    */
-  identify?(connection: Connection<D, X>): SessionRequest | Promise<SessionRequest>;
+  identify?(connection: Connection<D, X>): SessionRequest<A> | Promise<SessionRequest<A>>;
   /** Handlers by subprotocol name, with the session as last argument. */
   // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own
   protocols?: Record<string, SessionProtocol<any, any, A>>;
 }
+
+/** `identify` has to be there where new sessions need attributes to start with. */
+export type Identifying<D, X, A extends object> =
+  Record<never, never> extends SessionRequest<A>
+    ? unknown
+    : { identify: NonNullable<ServeOptions<D, X, A>['identify']> };
 
 /** How long a `close` handler may keep its session from being detached. */
 const closeHandlerTime = 5000;

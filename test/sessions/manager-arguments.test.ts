@@ -189,7 +189,9 @@ describe('options', () => {
   ])('of serve: %s is refused by name', (_, options) => {
     const manager = new SessionManager();
     stopping.push(manager);
-    expect(() => manager.serve(options as ServeOptions<unknown, unknown, object>)).toThrow(wrong);
+    expect(() => manager.serve(options as ServeOptions<unknown, unknown, Record<string, unknown>>)).toThrow(
+      wrong,
+    );
   });
 });
 

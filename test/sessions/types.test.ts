@@ -41,6 +41,36 @@ describe('types', () => {
     await sessions.stop();
   });
 
+  test('what a new session begins with is what its attributes are', () => {
+    const sessions = {} as SessionManager<Cart>;
+    const socket = {} as SessionSocket;
+    const refused = [
+      // @ts-expect-error the items are missing
+      () => sessions.attach(socket),
+      // @ts-expect-error the items are missing
+      () => sessions.attach(socket, { userId: 'ann' }),
+      // @ts-expect-error the items are no list
+      () => sessions.create({ attributes: { items: 'one' } }),
+      // @ts-expect-error nothing identifies, so a session would begin without items
+      () => sessions.serve({ open() {} }),
+      // @ts-expect-error there is no such member
+      () => sessions.attach(socket, { user: 'ann', attributes: { items: [] } }),
+      () =>
+        sessions.serve({
+          // @ts-expect-error the items are missing
+          identify: () => ({ attributes: {} }),
+        }),
+    ];
+    const taken = [
+      () => sessions.attach(socket, { attributes: { items: [], since: new Date() } }),
+      () => sessions.serve({ identify: () => ({ sessionId: 'x', attributes: { items: [] } }) }),
+      () => (({}) as SessionManager<{ n?: number }>).attach(socket),
+      () => (({}) as SessionManager).attach(socket, { attributes: {} as Cart }),
+    ];
+    expectTypeOf(refused[0]).not.toBeAny();
+    expectTypeOf(taken[0]).not.toBeAny();
+  });
+
   test('a Connection is a SessionSocket', () => {
     expectTypeOf<Connection<{ a: 1 }>>().toExtend<SessionSocket>();
   });
