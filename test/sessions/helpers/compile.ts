@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const sources = ['arguments.ts', 'errors.ts', 'sessions', 'redis'];
+const sources = ['ambient.ts', 'realms.ts', 'arguments.ts', 'errors.ts', 'sessions', 'redis'];
 
 /** The sessions as JavaScript, for child processes: from the sources as they are now, whatever was built before. */
 export interface Compiled {
