@@ -13,6 +13,7 @@ import { isUint8Array } from './realms.js';
 import { UpgradeRequest } from './request.js';
 import { runInAsyncScope } from './scope.js';
 import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
+import { shown } from './shown.js';
 import { Subscriptions, type Topics } from './topics.js';
 import type { Transport } from './transport.js';
 
@@ -63,9 +64,9 @@ export class Connection<D = unknown, X = unknown> {
   /** @internal Holds what may not be delivered yet; undefined on the direct path. */
   inbox: Inbox | undefined = undefined;
   /** The text of the request's head until somebody asks for the request: most idle connections keep no more. */
-  private head: UpgradeRequest<X> | string;
-  private extras: Extras | undefined = undefined;
-  private death: Death | undefined = undefined;
+  #head: UpgradeRequest<X> | string;
+  #extras: Extras | undefined = undefined;
+  #death: Death | undefined = undefined;
 
   /** @internal */
   constructor(
@@ -79,7 +80,7 @@ export class Connection<D = unknown, X = unknown> {
     this.crossing = crossing;
     this.host = host;
     this.behavior = behavior;
-    this.head = request;
+    this.#head = request;
     this.transport = transport;
     this.slot = transport.slot;
     this.generation = transport.generation;
@@ -93,14 +94,14 @@ export class Connection<D = unknown, X = unknown> {
 
   /** The upgrade request, an immutable copy. */
   get request(): UpgradeRequest<X> {
-    if (typeof this.head === 'string')
-      this.head = new UpgradeRequest(this.head, this.transport, this.host.trust);
-    return this.head;
+    if (typeof this.#head === 'string')
+      this.#head = new UpgradeRequest(this.#head, this.transport, this.host.trust);
+    return this.#head;
   }
 
   /** Of a connection of `connect`: the server's answer, as for its cookies. `undefined` on servers. */
   get response(): UpgradeResponse | undefined {
-    return this.extras?.response;
+    return this.#extras?.response;
   }
 
   /** True from `open` until either side closes, and of what is sent until then nothing is lost to the closing. */
@@ -128,21 +129,21 @@ export class Connection<D = unknown, X = unknown> {
    */
   get memory(): ArrayBuffer {
     this.refuseDead();
-    this.extras ??= {};
-    if (this.extras.memory === undefined) {
+    this.#extras ??= {};
+    if (this.#extras.memory === undefined) {
       const size = this.stage === Stage.DEAD ? 0 : this.behavior.memory;
-      this.extras.memory = this.crossing.native.createMemory(size);
+      this.#extras.memory = this.crossing.native.createMemory(size);
     }
-    return this.extras.memory;
+    return this.#extras.memory;
   }
 
   /** Resolves with how it ended; never rejects. */
   get closed(): Promise<CloseInfo> {
-    this.extras ??= {};
-    const extras = this.extras;
+    this.#extras ??= {};
+    const extras = this.#extras;
     if (extras.closed === undefined) {
-      extras.closed = this.death
-        ? Promise.resolve(this.death.info)
+      extras.closed = this.#death
+        ? Promise.resolve(this.#death.info)
         : new Promise((resolve) => {
             extras.resolveClosed = resolve;
           });
@@ -152,12 +153,12 @@ export class Connection<D = unknown, X = unknown> {
 
   /** Aborted right after the `close` handler returned. */
   get signal(): AbortSignal {
-    this.extras ??= {};
-    if (this.extras.abort === undefined) {
-      this.extras.abort = new AbortController();
-      if (this.death) this.extras.abort.abort(deadUse(this.id, this.death));
+    this.#extras ??= {};
+    if (this.#extras.abort === undefined) {
+      this.#extras.abort = new AbortController();
+      if (this.#death) this.#extras.abort.abort(deadUse(this.id, this.#death));
     }
-    return this.extras.abort.signal;
+    return this.#extras.abort.signal;
   }
 
   /**
@@ -234,13 +235,13 @@ export class Connection<D = unknown, X = unknown> {
   /** Throws under `strictLifetime`; true when the call must do nothing. */
   private refuseDead(): boolean {
     if (this.stage !== Stage.DEAD) return false;
-    if (this.host.strictLifetime) throw deadUse(this.id, this.death!);
+    if (this.host.strictLifetime) throw deadUse(this.id, this.#death!);
     return true;
   }
 
   /** The topics it is subscribed to, oldest first; a snapshot. Inside `close` those it had until it closed. */
   get topics(): readonly string[] {
-    return this.refuseDead() ? [] : (this.extras?.subscriptions?.names ?? []);
+    return this.refuseDead() ? [] : (this.#extras?.subscriptions?.names ?? []);
   }
 
   private topicsOfServer(): Topics {
@@ -259,16 +260,16 @@ export class Connection<D = unknown, X = unknown> {
   subscribe(topic: string): boolean {
     if (this.refuseDead()) return false;
     const topics = this.topicsOfServer();
-    this.extras ??= {};
-    this.extras.subscriptions ??= new Subscriptions(topics);
-    return this.extras.subscriptions.add(this as unknown as Connection, topic);
+    this.#extras ??= {};
+    this.#extras.subscriptions ??= new Subscriptions(topics);
+    return this.#extras.subscriptions.add(this as unknown as Connection, topic);
   }
 
   /** Ends a subscription; returns whether there was one. Throws as `subscribe`. */
   unsubscribe(topic: string): boolean {
     if (this.refuseDead()) return false;
     this.topicsOfServer();
-    return this.extras?.subscriptions?.remove(this as unknown as Connection, topic) ?? false;
+    return this.#extras?.subscriptions?.remove(this as unknown as Connection, topic) ?? false;
   }
 
   /**
@@ -383,8 +384,8 @@ export class Connection<D = unknown, X = unknown> {
 
   /** @internal */
   answeredWith(response: UpgradeResponse): void {
-    this.extras ??= {};
-    this.extras.response = response;
+    this.#extras ??= {};
+    this.#extras.response = response;
   }
 
   /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */
@@ -428,24 +429,33 @@ export class Connection<D = unknown, X = unknown> {
 
   private invalidate(info: CloseInfo): void {
     this.stage = Stage.DEAD;
-    this.death = { info, at: Date.now() };
+    this.#death = { info, at: Date.now() };
     this.data = undefined as D;
     this.transport.data = undefined as X;
-    const extras = this.extras;
+    const extras = this.#extras;
     if (extras?.memory) this.crossing.native.detachMemory(extras.memory);
     this.host.left(this as unknown as Connection);
     this.inbox?.finish();
     extras?.resolveClosed?.(info);
     if (extras?.abort)
-      runInAsyncScope.call(this.host.scope(), extras.abort.abort, extras.abort, deadUse(this.id, this.death));
+      runInAsyncScope.call(
+        this.host.scope(),
+        extras.abort.abort,
+        extras.abort,
+        deadUse(this.id, this.#death),
+      );
     if (this.host.strictLifetime) this.guardData();
   }
 
   /** A getter on the dead object alone: live connections keep a plain property. */
   private guardData(): void {
     const use = () => {
-      throw deadUse(this.id, this.death!);
+      throw deadUse(this.id, this.#death!);
     };
     Object.defineProperty(this, 'data', { get: use, set: use, configurable: false });
   }
 }
+
+shown(Connection.prototype, 'Connection', ({ id, isOpen, protocol, bufferedAmount, transport }) => {
+  return { id, isOpen, protocol, bufferedAmount, remoteAddress: transport.remoteAddress };
+});

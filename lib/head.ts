@@ -1,3 +1,4 @@
+import { shown, shownHeaders } from './shown.js';
 /**
  * Reads a request head that the native side found well-formed (RFC 9112): one
  * string, searched when asked, parsed as a whole only for `headers`.
@@ -90,3 +91,5 @@ export class RequestHeaders implements Iterable<[name: string, value: string]> {
     return this.#values.entries();
   }
 }
+
+shown(RequestHeaders.prototype, 'RequestHeaders', shownHeaders);

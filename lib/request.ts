@@ -3,6 +3,7 @@ import { URLSearchParams } from './ambient.js';
 import { parseHead, type RequestHead, RequestHeaders } from './head.js';
 import { type Origin, originOf } from './proxy/origin.js';
 import type { Trust } from './proxy/trust.js';
+import { shown } from './shown.js';
 import { parseTarget, type RequestTarget } from './target.js';
 import type { Transport } from './transport.js';
 
@@ -100,3 +101,8 @@ export class UpgradeRequest<X = unknown> {
     return this.#origin;
   }
 }
+
+/* not the query: tokens are sent in it */
+shown(UpgradeRequest.prototype, 'UpgradeRequest', ({ method, path, headers, remoteAddress, secure }) => {
+  return { method, path, headers, remoteAddress, secure };
+});

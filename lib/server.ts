@@ -22,6 +22,7 @@ import { normalOrigin } from './origins.js';
 import { trustOf } from './proxy/trust.js';
 import { within } from './scope.js';
 import type { SendOptions } from './sending.js';
+import { shown } from './shown.js';
 import { type ServerTlsOptions, serverTls } from './tls.js';
 import { Topics } from './topics.js';
 import { Discards } from './unread.js';
@@ -408,6 +409,7 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     },
     [Symbol.iterator]: () => present()[Symbol.iterator](),
   };
+  shown(connections, 'Connections', ({ size }) => ({ size }));
 
   const server: Server = {
     listen,
@@ -471,5 +473,6 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
       await this.close();
     },
   };
+  shown(server, 'Server', () => ({ address, state, connections: connections.size }));
   return server as Server<D, X>;
 }

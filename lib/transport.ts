@@ -1,5 +1,6 @@
 import type { Adoption } from './adopt/adoption.js';
 import { transportId } from './ids.js';
+import { shown } from './shown.js';
 import type { TlsInfo } from './tls.js';
 
 /**
@@ -49,6 +50,10 @@ export class Transport<X = unknown> {
     return transportId(this.slot, this.generation);
   }
 }
+
+shown(Transport.prototype, 'Transport', ({ id, remoteAddress, remotePort, tls }) => {
+  return { id, remoteAddress, remotePort, tls };
+});
 
 function formatV6(bytes: Uint8Array): string {
   const groups: number[] = [];

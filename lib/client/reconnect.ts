@@ -5,6 +5,7 @@ import type { Connection } from '../connection.js';
 import { LwsError } from '../errors.js';
 import type { CloseInfo } from '../handlers.js';
 import { DAY } from '../options.js';
+import { shown } from '../shown.js';
 import { onAbort } from '../signals.js';
 import { connect } from './connect.js';
 import { headersOnce } from './headers.js';
@@ -190,5 +191,5 @@ export function reconnect<D = undefined>(
       await finished;
     },
   };
-  return handle;
+  return shown(handle, 'Reconnecting', () => ({ connection, isOver: closed }));
 }

@@ -1,4 +1,5 @@
 import { LwsError, type LwsErrorCode } from '../errors.js';
+import { shown, shownHeaders } from '../shown.js';
 
 /** Who answers: the server, or a proxy on the way to it. */
 export type Answerer = 'server' | 'proxy';
@@ -110,3 +111,5 @@ export function parseResponseHead(text: string, from: Answerer = 'server'): Resp
 export function isInterim({ status }: ResponseHead): boolean {
   return status < 200 && status !== 101;
 }
+
+shown(ResponseHeaders.prototype, 'ResponseHeaders', shownHeaders);

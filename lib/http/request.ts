@@ -3,6 +3,7 @@ import { describe } from '../arguments.js';
 import { LwsError } from '../errors.js';
 import type { Trust } from '../proxy/trust.js';
 import { UpgradeRequest } from '../request.js';
+import { shown } from '../shown.js';
 import type { Transport } from '../transport.js';
 import { bodyError } from './body-error.js';
 import type { IncomingBody } from './incoming-body.js';
@@ -102,3 +103,7 @@ function checkLimit(options: BodyLimit | undefined): number {
     `Expected an integer from 0 for the limit of a body but got ${describe(limit)}`,
   );
 }
+
+shown(HttpRequest.prototype, 'HttpRequest', ({ method, path, headers, remoteAddress, secure }) => {
+  return { method, path, headers, remoteAddress, secure };
+});

@@ -4,6 +4,7 @@ import * as check from '../sessions/check.js';
 import { encode } from '../sessions/encode.js';
 import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
+import { shown } from '../shown.js';
 import { redisBus } from './bus.js';
 import { type Caller, createCaller, type Undo } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
@@ -439,3 +440,5 @@ export class RedisStore implements contract.SessionStore {
     await this.detach(id, { connectionId, generation }, ttl);
   }
 }
+
+shown(RedisStore.prototype, 'RedisStore', () => ({}));

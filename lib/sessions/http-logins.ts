@@ -1,5 +1,6 @@
 import { nextTick } from '../ambient.js';
 import { LwsError } from '../errors.js';
+import { shown } from '../shown.js';
 import { causeOf } from './cause.js';
 import { checkFunction, checkName, checkObject, checkOptions, refuseUnknown } from './check.js';
 import { signedCookie } from './cookie.js';
@@ -249,3 +250,5 @@ function isText(value: unknown): value is string {
 function invalid(message: string): LwsError {
   return new LwsError('ERR_INVALID_OPTION', `HttpLogins: ${message}`);
 }
+
+shown(HttpLogins.prototype, 'HttpLogins', () => ({}));

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { ServerOptions } from '../options.js';
+import { shown } from '../shown.js';
 import { Activity } from './activity.js';
 import { attachConnection, checkConnection, checkSocket, createSession } from './attach.js';
 import { AuthClock } from './auth-clock.js';
@@ -340,3 +341,5 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
 function asGiven(request: unknown): SessionRequest {
   return request === undefined ? {} : (request as SessionRequest);
 }
+
+shown(SessionManager.prototype, 'SessionManager', (manager) => ({ ...manager.stats() }));

@@ -1,5 +1,6 @@
 import { performance } from '../ambient.js';
 import { LwsError } from '../errors.js';
+import { shown } from '../shown.js';
 import * as check from './check.js';
 import { encode } from './encode.js';
 import { connectionKey, connectionOfKey, makeId, partitionOf } from './ids.js';
@@ -445,3 +446,5 @@ function isFenced(entry: Entry, fence: contract.Fence | undefined): boolean {
   if (fence === undefined) return false;
   return entry.generation !== fence.generation || entry.connectionId !== fence.connectionId;
 }
+
+shown(MemoryStore.prototype, 'MemoryStore', () => ({}));
