@@ -28,7 +28,7 @@ target_include_directories(lwsn_fuzz_targets PUBLIC "${CMAKE_SOURCE_DIR}/test/fu
 target_link_libraries(lwsn_fuzz_targets PUBLIC lwsn_test_helpers)
 
 # The time of the core stands still until a test lets it pass (test/native/clock.h).
-set(clock_wraps "LINKER:--wrap=uv_now,--wrap=uv_hrtime")
+set(clock_wraps "LINKER:--wrap=uv_now,--wrap=uv_hrtime,--wrap=uv_backend_timeout")
 
 if(LWSN_FUZZ)
   foreach(name ${fuzz_targets})

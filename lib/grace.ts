@@ -1,6 +1,6 @@
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { clearTimeout, setImmediate, setTimeout } from './ambient.js';
 
-/** A handler that blocks the thread takes one part at most: what waits behind it is not late by its own doing. */
+/** A handler that blocks the thread, or a process that is stopped, takes one part at most: nobody is late by our doing. */
 const PARTS = 4;
 
 /** Calls `over` once: after `ms` in which the thread served its loop, or before that when `enough()` was called. */
@@ -10,6 +10,7 @@ export class Grace {
   #left = PARTS;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
+  #holds = true;
 
   constructor(ms: number, over: () => void) {
     this.#part = Math.ceil(ms / PARTS);
@@ -20,8 +21,16 @@ export class Grace {
   #wait(): void {
     this.#timer = setTimeout(() => {
       if (--this.#left > 0) this.#wait();
-      else this.#end();
+      else setImmediate(() => setImmediate(() => this.#end())); /* what came meanwhile is read first */
     }, this.#part);
+    if (!this.#holds) this.#timer.unref();
+  }
+
+  /** Does not keep the process alive. */
+  unref(): this {
+    this.#holds = false;
+    this.#timer?.unref();
+    return this;
   }
 
   #end(): void {

@@ -1,6 +1,5 @@
-import { setImmediate } from 'node:timers';
 import { copyAlone, isAlone } from './alone.js';
-import { clearTimeout, setTimeout } from './ambient.js';
+import { setImmediate } from './ambient.js';
 import { callFragment, callMessage, callPong } from './calls.js';
 import type { Connection } from './connection.js';
 import { Stage } from './connection.js';
@@ -36,7 +35,7 @@ export class Inbox {
   #held: Held[] = [];
   #bytes = 0;
   #openPending = false;
-  #openTimer: NodeJS.Timeout | undefined;
+  #openGrace: Grace | undefined;
   #paused = false;
   #reader: { wake: ((result: IteratorResult<string | Buffer>) => void) | undefined } | undefined;
   #full = false;
@@ -196,12 +195,11 @@ export class Inbox {
     this.#openPending = true;
     this.#syncNative();
     if (timeout > 0) {
-      this.#openTimer = setTimeout(() => {
+      this.#openGrace = new Grace(timeout, () => {
         const error = new LwsError('ERR_TIMEOUT', `open did not settle within ${timeout} ms`);
         this.#connection.fail(error, 'open');
         this.settleOpen();
-      }, timeout);
-      this.#openTimer.unref();
+      }).unref();
     }
     opening.then(
       () => this.settleOpen(),
@@ -216,7 +214,7 @@ export class Inbox {
   settleOpen(): void {
     if (!this.#openPending) return;
     this.#openPending = false;
-    clearTimeout(this.#openTimer);
+    this.#openGrace?.cancel();
     this.#release();
   }
 
@@ -255,7 +253,7 @@ export class Inbox {
   /** The connection is dead. An iterator may still read what it had not read. */
   finish(): void {
     this.#finished = true;
-    clearTimeout(this.#openTimer);
+    this.#openGrace?.cancel();
     /* whoever has not begun to read yet, still may */
     if (this.#reader === undefined && (this.#looped || !this.#unread())) this.discard();
     else this.endWaiting();
@@ -280,7 +278,7 @@ export class Inbox {
     this.#reader = reader;
     this.#looped = true;
     this.#openPending = false; /* a loop inside open reads at once */
-    clearTimeout(this.#openTimer);
+    this.#openGrace?.cancel();
     this.#syncNative();
     const inbox = this;
     return {

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import { descriptorOf } from '../adopt/descriptor.js';
-import { AbortController, clearImmediate, clearTimeout, setImmediate, setTimeout } from '../ambient.js';
+import { AbortController, setImmediate } from '../ambient.js';
 import { wordsOf } from '../arguments.js';
 import { Connection } from '../connection.js';
 import { type DeflateSettings, deflateSettings } from '../deflate.js';
 import { type Dispatcher, dispatcher } from '../dispatch.js';
 import { LwsError, type LwsErrorCode } from '../errors.js';
+import { Grace } from '../grace.js';
 import type { Host } from '../handlers.js';
 import { behaviorOf, hostSettings } from '../host.js';
 import { nativeOptions, type ServerOptions } from '../options.js';
@@ -111,20 +112,6 @@ async function follow(
   }
 }
 
-/** Where our own loop was blocked over that time, what came meanwhile is read first. Returns what cancels it. */
-function afterReading(ms: number, call: () => void): () => void {
-  let turn: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
-    turn = setImmediate(() => {
-      turn = setImmediate(call);
-    });
-  }, ms);
-  return () => {
-    clearTimeout(timer);
-    clearImmediate(turn);
-  };
-}
-
 function failed(code: LwsErrorCode, what: string, cause: unknown): LwsError {
   return new LwsError(code, `${what}: ${wordsOf(cause)}`, { cause });
 }
@@ -164,14 +151,14 @@ export async function connect<D = undefined>(
     stop.abort(
       new LwsError('ERR_TIMEOUT', `Connecting took longer than handshakeTimeout (${handshakeTimeout} ms)`),
     );
-  const cancel = afterReading(handshakeTimeout, late);
+  const grace = new Grace(handshakeTimeout, late);
   try {
     const opened = await follow(target, options as ConnectOptions<never>, stop.signal, scope);
     return opened as unknown as Connection<D>;
   } catch (error) {
     throw error instanceof LwsError ? error : failed('ERR_CONNECT', 'Connecting failed', error);
   } finally {
-    cancel();
+    grace.cancel();
     forget();
   }
 }

@@ -106,7 +106,7 @@ bool lwsn_connection_may_send(const lwsn_connection *c) {
 
 static void close_timed_out(lwsn_timer *timer) {
   lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
-  if (lwsn_transport_is_taking(t, close_timed_out)) return;
+  if (lwsn_transport_is_taking(t, close_timed_out) || lwsn_transport_is_heard(t, close_timed_out)) return;
   if (t->connection) lwsn_connection_drop(t->connection, "the peer did not finish the closing handshake in time");
 }
 

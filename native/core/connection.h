@@ -58,11 +58,11 @@ typedef struct lwsn_connection {
   bool fragments, transient, pongs;
   lwsn_deflate *deflate; /* NULL: not negotiated */
   bool close_sent, close_received;
-  bool failed;           /* RFC 6455 7.1.7: input is not looked at any more */
-  bool ended;            /* the peer ended its direction: FIN, or close_notify of TLS */
-  uint64_t pinged_since; /* the last input before our latest ping, in loop time; 0: none */
-  uint64_t told;         /* the place behind its last record (lwsn_inbound_end) */
-  uint16_t code;         /* as received, or what the connection failed with; 0: none */
+  bool failed;        /* RFC 6455 7.1.7: input is not looked at any more */
+  bool ended;         /* the peer ended its direction: FIN, or close_notify of TLS */
+  uint64_t pinged_at; /* served time of our latest ping; 0: none */
+  uint64_t told;      /* the place behind its last record (lwsn_inbound_end) */
+  uint16_t code;      /* as received, or what the connection failed with; 0: none */
   uint8_t reason_size;
   uint8_t *reason; /* as received; malloc'ed */
   const char *why; /* told when no close frame came: static text */

@@ -68,7 +68,7 @@ static void free_head(lwsn_exchange *x) {
 static void handshake_timed_out(lwsn_timer *timer) {
   lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
   lwsn_exchange *x = t->exchange;
-  if (!x) return;
+  if (!x || lwsn_transport_is_heard(t, handshake_timed_out)) return;
   if (x->client) {
     t->why = "the handshake took longer than handshakeTimeout";
     tell_cut_answer(x);
@@ -85,6 +85,8 @@ static void handshake_timed_out(lwsn_timer *timer) {
 }
 
 static void keep_alive_timed_out(lwsn_timer *timer) {
+  lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
+  if (lwsn_transport_is_heard(t, keep_alive_timed_out)) return;
   lwsn_transport_end(LWSN_CONTAINER(timer, lwsn_transport, timer));
 }
 

@@ -8,6 +8,8 @@
 #include "transport.h"
 
 static const int LONG_WAIT_MS = 60 * 1000;
+/* Between two polls, and on top of a sleep: what is beyond it was absence. */
+static const uint64_t WORK_MAX_MS = 20;
 
 /* Kept in lws's memory for event libraries: the event descriptor comes before lws knows its user pointer. */
 static lwsn_context *context_of(struct lws *wsi) { return *(lwsn_context **)lws_evlib_wsi_to_evlib_pt(wsi); }
@@ -200,6 +202,17 @@ static void sleep_until(lwsn_context *context, int64_t wait) {
   uv_timer_start(&loop->timer, on_timer, (uint64_t)wait, 0);
 }
 
+static uint64_t served_at(const lwsn_loop *loop, uint64_t now) {
+  uint64_t passed = now > loop->mark ? now - loop->mark : 0;
+  return loop->served + (passed < loop->may_pass ? passed : loop->may_pass);
+}
+
+static void pass(lwsn_loop *loop, uint64_t now, uint64_t may_pass) {
+  loop->served = served_at(loop, now);
+  if (now > loop->mark) loop->mark = now;
+  loop->may_pass = may_pass;
+}
+
 static void on_prepare(uv_prepare_t *prepare) {
   lwsn_context *context = prepare->data;
   if (context->destroying || !context->lws) return;
@@ -211,9 +224,13 @@ static void on_prepare(uv_prepare_t *prepare) {
   lwsn_context_turn(context);
   lwsn_inbound_stir(&context->inbound);
   if (context->destroying) return;
-  int64_t wait = lwsn_wheel_next(&context->wheel, uv_now(context->loop.uv));
+  /* uv's clock stands still since the turn began */
+  pass(&context->loop, uv_hrtime() / 1000000, WORK_MAX_MS);
+  int64_t wait = lwsn_wheel_next(&context->wheel, lwsn_loop_now(context));
   if (lws_wait < LONG_WAIT_MS && (wait < 0 || lws_wait < wait)) wait = lws_wait;
   sleep_until(context, wait);
+  int sleep = uv_backend_timeout(context->loop.uv);
+  context->loop.may_pass = sleep < 0 ? UINT64_MAX : (uint64_t)sleep + WORK_MAX_MS;
 }
 
 void lwsn_loop_busy(lwsn_context *context, uint32_t microseconds) {
@@ -243,7 +260,8 @@ static void on_check(uv_check_t *check) {
   lwsn_context *context = check->data;
   if (context->destroying || !context->lws) return;
   lwsn_inbound_quiet(&context->inbound);
-  lwsn_wheel_advance(&context->wheel, uv_now(context->loop.uv));
+  pass(&context->loop, uv_now(context->loop.uv), WORK_MAX_MS);
+  lwsn_wheel_advance(&context->wheel, lwsn_loop_now(context));
   lwsn_transport_reap(context);
   lwsn_context_turn(context);
   lwsn_inbound_stir(&context->inbound);
@@ -254,6 +272,8 @@ int lwsn_loop_init(lwsn_context *context, uv_loop_t *uv) {
   lwsn_loop *loop = &context->loop;
   memset(loop, 0, sizeof *loop);
   loop->uv = uv;
+  loop->served = loop->mark = uv_now(uv);
+  loop->may_pass = WORK_MAX_MS;
   uv_prepare_init(uv, &loop->prepare);
   uv_check_init(uv, &loop->check);
   uv_idle_init(uv, &loop->idle);
@@ -300,4 +320,6 @@ void lwsn_loop_keep_awake(lwsn_context *context, bool awake) {
   }
 }
 
-uint64_t lwsn_loop_now(const lwsn_context *context) { return uv_now(context->loop.uv); }
+uint64_t lwsn_loop_now(const lwsn_context *context) { return served_at(&context->loop, uv_now(context->loop.uv)); }
+
+uint64_t lwsn_loop_present(const lwsn_context *context) { return served_at(&context->loop, uv_hrtime() / 1000000); }

@@ -44,6 +44,8 @@ typedef struct lwsn_loop {
   lwsn_watch **by_fd;
   uint32_t by_fd_size;
   uint64_t timer_due; /* 0: not armed */
+  /* milliseconds of service up to `mark`, of uv's clock, and how much of what follows may count at most */
+  uint64_t served, mark, may_pass;
   unsigned open_handles;
   void (*on_closed)(void *);
   void *on_closed_data;
@@ -76,7 +78,14 @@ void lwsn_loop_busy(struct lwsn_context *context, uint32_t microseconds);
 /** A handle that `open_handles` counts was closed. */
 void lwsn_loop_released(struct lwsn_context *context);
 
-/** Milliseconds of the loop's monotonic clock. */
+/**
+ * Served time, in milliseconds: a monotonic clock that stands still while nobody serves the sockets, be it a handler that
+ * blocks the loop, a debugger, or a process or machine that is stopped. All timers and all silence are counted in
+ * it, so nobody is late for a time in which we were away. As of the last event, like uv_now.
+ */
 uint64_t lwsn_loop_now(const struct lwsn_context *context);
+
+/** The same at this very moment: for what begins in a handler, whose time is not the peer's. */
+uint64_t lwsn_loop_present(const struct lwsn_context *context);
 
 #endif

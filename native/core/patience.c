@@ -38,6 +38,8 @@ static void run_out(lwsn_timer *timer) {
     wait(x, t->server->options.idle_timeout);
   } else if (silence < limit) {
     wait(x, limit - silence);
+  } else if (lwsn_transport_is_heard(t, run_out)) {
+    return;
   } else if (t->peer_left) {
     lwsn_transport_kill(t);
   } else {

@@ -147,8 +147,17 @@ void lwsn_transport_arm(lwsn_transport *t, uint64_t ms, void (*fire)(lwsn_timer 
   lwsn_timer_cancel(&t->context->wheel, &t->timer);
   if (ms == 0 || t->doomed) return;
   t->timer.fire = fire;
-  /* not the loop's clock: it stands still in a handler, whose time is not the peer's */
-  lwsn_timer_arm(&t->context->wheel, &t->timer, uv_hrtime() / 1000000 + ms);
+  t->looked = false;
+  lwsn_timer_arm(&t->context->wheel, &t->timer, lwsn_loop_present(t->context) + ms);
+}
+
+bool lwsn_transport_is_heard(lwsn_transport *t, void (*fire)(lwsn_timer *)) {
+  if (t->looked || t->doomed || t->input_ended) return false;
+  ssize_t n = lwsn_wsi_peek(t->wsi);
+  if (n == 0 || n == -2) return false;
+  lwsn_transport_arm(t, 1, fire);
+  t->looked = true;
+  return true;
 }
 
 bool lwsn_transport_is_taking(lwsn_transport *t, void (*fire)(lwsn_timer *)) {
@@ -161,7 +170,7 @@ bool lwsn_transport_is_taking(lwsn_transport *t, void (*fire)(lwsn_timer *)) {
 
 static void end_timed_out(lwsn_timer *timer) {
   lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
-  if (lwsn_transport_is_taking(t, end_timed_out)) return;
+  if (lwsn_transport_is_taking(t, end_timed_out) || lwsn_transport_is_heard(t, end_timed_out)) return;
   if (t->connection)
     lwsn_connection_drop(t->connection, "the peer did not end the network connection in time");
   else
@@ -365,6 +374,7 @@ void lwsn_transport_lost(lwsn_transport *t) {
 
 void lwsn_transport_peer_left(lwsn_transport *t) {
   t->peer_left = true;
+  if (t->connection) t->last_input = lwsn_loop_now(t->context); /* its silence begins here */
   if (t->connection)
     lwsn_receive_peer_left(t->connection);
   else if (t->exchange)

@@ -58,8 +58,8 @@ typedef struct lwsn_transport {
   uint32_t backlog_plain;       /* its first bytes that are plain; those behind are encrypted */
   uint32_t out_first, out_last; /* what this flush sends, see outbound.c */
   uint32_t subscriptions;       /* the first of its connection's, 0: none */
-  uint64_t last_input;          /* loop time */
-  uint64_t last_output;         /* loop time at which the socket last took queued bytes */
+  uint64_t last_input;          /* served time (lwsn_loop_now) */
+  uint64_t last_output;         /* served time at which the socket last took queued bytes */
   lwsn_peer peer;
   bool doomed;     /* no input, no output, killed when lws is off the stack */
   bool ending;     /* FIN follows the queue; input is discarded until the peer's FIN */
@@ -74,6 +74,7 @@ typedef struct lwsn_transport {
   bool counted;     /* among its address's transports */
   bool over_limit;  /* refused with 503 */
   bool wants_writable;
+  bool looked;           /* its timer waits for what lay in the socket when it was due */
   bool starved;          /* input was announced, and there was no room to read it */
   bool promised;         /* its last record is still to come, and has its room */
   uint32_t accept_flags; /* lwsn_connection_flag, from accept to ESTABLISHED */
@@ -150,6 +151,12 @@ void lwsn_transport_leave(lwsn_transport *t);
  * the timer runs on, since closeTimeout begins when the last byte has left.
  */
 bool lwsn_transport_is_taking(lwsn_transport *t, void (*fire)(lwsn_timer *));
+
+/**
+ * A timer of the peer fired: whether something of it lies in the socket. Then the timer gives it one more turn, once:
+ * nobody is late with what we have not looked at.
+ */
+bool lwsn_transport_is_heard(lwsn_transport *t, void (*fire)(lwsn_timer *));
 
 /** Arms the one timer `ms` from now with `fire`; 0 turns it off. */
 void lwsn_transport_arm(lwsn_transport *t, uint64_t ms, void (*fire)(lwsn_timer *));

@@ -97,7 +97,7 @@ void acts_play(conversation *c, fuzz_input *in) {
     }
     if (act == SEND_FRAME) send_frame(c, more, fuzz_byte(in));
     if (act == FINISH) conversation_finish(c);
-    if (act == WAIT) clock_advance(more ? more * 1000u : 60000);
+    if (act == WAIT) (byte & 0x80 ? clock_advance : clock_sleep)(more ? more * 1000u : 60000);
     if (act == READING) c->reads = (more & 1) != 0;
     ask(c, in, act, more);
     if (act == TURN || act == WAIT || act == READING) conversation_turn(c);

@@ -121,6 +121,7 @@ static void receive(conversation *c) {
 void conversation_turn(conversation *c) {
   clock_turn();
   uv_run(&w.loop, UV_RUN_NOWAIT);
+  clock_turned();
   if (c->fd >= 0 && c->reads) receive(c);
   if (w.violations > 0) fprintf(stderr, "%s\n", w.violation);
   EXPECT(w.violations == 0);

@@ -36,7 +36,10 @@ static bool closed(void) { return world_told(&w, LWSN_RECORD_CLOSED) == 1; }
 static void a_silent_peer_is_pinged_once_and_dropped_after_idleTimeout(void) {
   begin(1000, 4000);
   CHECK_AFTER(&w, 1000, pings() == 1);
-  CHECK_AFTER(&w, 3000 - LWSN_WHEEL_TICK_MS, closed());
+  world_pass(&w, 3000 - 2 * LWSN_WHEEL_TICK_MS); /* the ping may have been late by a tick, and its end is by another */
+  CHECK(!closed());
+  world_pass(&w, 4 * LWSN_WHEEL_TICK_MS);
+  if (!CHECK(closed())) return;
   CHECK_INT(pings(), 0);
   const event *e = world_last(&w, LWSN_RECORD_CLOSED);
   CHECK_INT(e->detail, 1006);
@@ -154,8 +157,9 @@ static void idleTimeout_also_ends_a_peer_that_neither_reads_nor_speaks(void) {
   double waits = out_queued(&w, handle);
   CHECK(waits > 0);
   world_pass(&w, 4900);
-  CHECK(out_queued(&w, handle) == waits); /* no pings pile up */
-  CHECK_AFTER(&w, 100, closed());
+  CHECK(!closed() && out_queued(&w, handle) <= waits); /* no pings pile up */
+  world_pass(&w, 1200); /* what its kernel took at the beginning was noticed at the first look, after pingInterval */
+  CHECK(closed());
   end();
 }
 

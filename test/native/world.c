@@ -206,6 +206,7 @@ static void turn(world *w, uv_run_mode mode) {
   world_in_core = true;
   uv_run(&w->loop, mode);
   world_in_core = false;
+  clock_turned();
   judge_input(w);
 }
 
@@ -224,7 +225,7 @@ void world_run(world *w, unsigned ms) {
 void world_pass(world *w, unsigned ms) {
   unsigned step = ms / 64 < LWSN_WHEEL_TICK_MS ? LWSN_WHEEL_TICK_MS : ms / 64;
   for (unsigned passed = 0; passed < ms; passed += step) {
-    clock_advance(ms - passed < step ? ms - passed : step);
+    clock_sleep(ms - passed < step ? ms - passed : step);
     /* what fires, what it causes at the peer, and what that causes */
     for (int i = 0; i < 3; i++) turn(w, UV_RUN_NOWAIT);
   }

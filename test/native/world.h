@@ -97,7 +97,7 @@ bool world_step(world *w);
 /* Lets the loop run for so long, while the core's time stands still (clock.h). */
 void world_run(world *w, unsigned ms);
 
-/* Lets so much of the core's time pass in small steps, in as many turns as it takes and no longer. */
+/* Lets so much of the core's time pass, as in a loop that sleeps, in small steps, in as many turns as it takes and no longer. */
 void world_pass(world *w, unsigned ms);
 
 /* How many records of a kind were told so far. */
