@@ -68,10 +68,11 @@ describe('docs/sessions.md tells', () => {
       const owner = Object.getPrototypeOf(object) as object;
       const inner =
         owner === Session.prototype
-          ? ['toJSON', 'adopt', 'markDetached', 'enqueue', 'write', 'replacing', 'shown', 'loseUnlessRenewed']
+          ? ['adopt', 'markDetached', 'enqueue', 'write', 'replacing', 'shown', 'loseUnlessRenewed']
           : [];
       const hidden = [
         'constructor',
+        'toJSON',
         'shutDown',
         'lookUp',
         'obey',

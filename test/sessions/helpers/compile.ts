@@ -1,10 +1,15 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const sources = ['ambient.ts', 'realms.ts', 'arguments.ts', 'errors.ts', 'sessions', 'redis'];
+const lib = join(root, 'lib');
+const entries = ['sessions/index.ts', 'redis/index.ts'];
+
+/** The modules of ours that one imports, as paths of sources. */
+const importsOf = (path: string, text: string) =>
+  [...text.matchAll(/\bfrom '(\.[^']+)\.js'/g)].map(([, name]) => join(dirname(path), `${name}.ts`));
 
 /** The sessions as JavaScript, for child processes: from the sources as they are now, whatever was built before. */
 export interface Compiled {
@@ -17,17 +22,14 @@ export async function compileSessions(): Promise<Compiled> {
   // Inside the package, so that its dependencies are found.
   await mkdir(join(root, 'build'), { recursive: true });
   const folder = await mkdtemp(join(root, 'build', 'sessions-'));
-  for (const source of sources) {
-    const isFile = source.endsWith('.ts');
-    const names = isFile ? [source] : await readdir(join(root, 'lib', source), { recursive: true });
-    for (const name of names.filter((name) => name.endsWith('.ts'))) {
-      const path = isFile ? name : join(source, name);
-      const text = await readFile(join(root, 'lib', path), 'utf8');
-      const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
-      const target = join(folder, path.replace(/\.ts$/, '.js'));
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, ts.transpileModule(text, { compilerOptions: options }).outputText);
-    }
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+  const paths = new Set(entries);
+  for (const path of paths) {
+    const text = await readFile(join(lib, path), 'utf8');
+    for (const imported of importsOf(path, text)) paths.add(imported);
+    const target = join(folder, path.replace(/\.ts$/, '.js'));
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, ts.transpileModule(text, { compilerOptions }).outputText);
   }
   return {
     url: (module) => pathToFileURL(join(folder, module)).href,
