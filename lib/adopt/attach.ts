@@ -83,28 +83,18 @@ function createAttachment(server: EventEmitter & Partial<Pick<Http2Server, 'upda
     } else (other as Duplex).destroy();
   }
 
-  /* Node that asks before it lets go of a socket need not be given one back */
-  const asking = server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
-  const before = asking.shouldUpgradeCallback;
-  function shouldUpgrade(this: unknown, request: IncomingMessage): boolean {
-    const ours = asksForWebSocket(request.headers.upgrade) || server.listenerCount('upgrade') > 1;
-    return ours && before!.call(this as never, request);
-  }
-
   const http2 = server.updateSettings === undefined ? undefined : server;
 
   return {
     takers,
     start() {
       server.on('upgrade', onUpgrade);
-      if (before !== undefined) asking.shouldUpgradeCallback = shouldUpgrade;
       /* RFC 8441 3: clients may ask only where the setting says so; sessions from now on say it */
       http2?.updateSettings?.({ enableConnectProtocol: true });
       http2?.on('stream', onStream).on('connect', onConnect);
     },
     stop() {
       server.off('upgrade', onUpgrade);
-      if (asking.shouldUpgradeCallback === shouldUpgrade) asking.shouldUpgradeCallback = before!;
       http2?.off('stream', onStream).off('connect', onConnect);
     },
   };

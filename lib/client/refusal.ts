@@ -37,10 +37,15 @@ export class Refusal {
   #response(): object {
     const { status, statusText, headers } = this.#head;
     const bytes = this.#body.bytes();
+    const bare = { status, statusText, headers, bytes: async () => bytes };
     const Response = responseClass();
     /* a Node that has none, as by --no-experimental-fetch */
-    if (Response === undefined) return { status, statusText, headers, bytes: async () => bytes };
-    return new Response(BARE.has(status) ? null : bytes, { status, statusText, headers: [...headers] });
+    if (Response === undefined) return bare;
+    try {
+      return new Response(BARE.has(status) ? null : bytes, { status, statusText, headers: [...headers] });
+    } catch {
+      return bare; /* Node's own looks ReadableStream up late, from 22 on */
+    }
   }
 
   /** As it is told, with a `Response` as cause; `why` in place of the usual sentence. */
