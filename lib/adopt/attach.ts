@@ -83,18 +83,33 @@ function createAttachment(server: EventEmitter & Partial<Pick<Http2Server, 'upda
     } else (other as Duplex).destroy();
   }
 
+  /*
+   * Node that asks before it lets go of a socket serves the request itself where it has a body, which it may have begun
+   * to read. One without is given back to it: what lies behind it in the same segment would be lost (22.23 to 26.10).
+   */
+  const asking = server as { shouldUpgradeCallback?: (request: IncomingMessage) => boolean };
+  const before = asking.shouldUpgradeCallback;
+  function shouldUpgrade(this: unknown, request: IncomingMessage): boolean {
+    const { upgrade, 'content-length': length, 'transfer-encoding': coding } = request.headers;
+    const isBare = coding === undefined && (length === undefined || length === '0');
+    const lets = isBare || asksForWebSocket(upgrade) || server.listenerCount('upgrade') > 1;
+    return lets && before!.call(this as never, request);
+  }
+
   const http2 = server.updateSettings === undefined ? undefined : server;
 
   return {
     takers,
     start() {
       server.on('upgrade', onUpgrade);
+      if (before !== undefined) asking.shouldUpgradeCallback = shouldUpgrade;
       /* RFC 8441 3: clients may ask only where the setting says so; sessions from now on say it */
       http2?.updateSettings?.({ enableConnectProtocol: true });
       http2?.on('stream', onStream).on('connect', onConnect);
     },
     stop() {
       server.off('upgrade', onUpgrade);
+      if (asking.shouldUpgradeCallback === shouldUpgrade) asking.shouldUpgradeCallback = before!;
       http2?.off('stream', onStream).off('connect', onConnect);
     },
   };
