@@ -1,5 +1,5 @@
 # native/core: plain C, knows libwebsockets and libuv, knows nothing of Node.
-file(GLOB core_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/core/*.c")
+file(GLOB_RECURSE core_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/core/*.c")
 if(NOT core_sources)
   message(FATAL_ERROR "native/core holds no C sources")
 endif()

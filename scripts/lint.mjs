@@ -23,6 +23,7 @@ const cppcheck = [
 const words = (lines) => lines.join(' ').split(' ');
 
 const steps = [
+  { name: 'floors', command: () => [process.execPath, join('scripts', 'floors.mjs')] },
   { name: 'Biome', command: () => [bin('biome'), 'ci', '--colors=off'] },
   {
     name: 'types',

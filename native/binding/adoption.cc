@@ -6,9 +6,9 @@
 #include "environment.h"
 
 extern "C" {
-#include "adopt.h"
-#include "server.h"
-#include "socket.h"
+#include "base/socket.h"
+#include "net/adopt.h"
+#include "net/server.h"
 }
 
 namespace {

@@ -7,7 +7,7 @@
 #include "shown.h"
 
 extern "C" {
-#include "outbound.h"
+#include "context/outbound.h"
 }
 
 namespace {

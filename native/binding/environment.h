@@ -8,9 +8,9 @@
 #include <vector>
 
 extern "C" {
-#include "context.h"
-#include "inbound.h"
-#include "list.h"
+#include "base/list.h"
+#include "context/context.h"
+#include "crossing/inbound.h"
 }
 
 /**

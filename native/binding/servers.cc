@@ -6,9 +6,9 @@
 #include "environment.h"
 
 extern "C" {
-#include "introduction.h"
-#include "listener.h"
-#include "server.h"
+#include "net/introduction.h"
+#include "net/listener.h"
+#include "net/server.h"
 }
 
 lwsn_server* FindServer(lwsn_context* context, const Napi::Value& id) {

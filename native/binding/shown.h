@@ -6,9 +6,9 @@
 #include <cstddef>
 
 extern "C" {
-#include "list.h"
-#include "region.h"
-#include "slab.h"
+#include "base/list.h"
+#include "base/region.h"
+#include "base/slab.h"
 }
 
 struct Environment;

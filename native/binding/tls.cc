@@ -6,10 +6,10 @@
 #include "environment.h"
 
 extern "C" {
-#include "server.h"
-#include "tls.h"
-#include "tls_context.h"
-#include "transport.h"
+#include "net/server.h"
+#include "net/tls.h"
+#include "net/tls_context.h"
+#include "net/transport.h"
 }
 
 namespace {

@@ -4,12 +4,12 @@
 #include "environment.h"
 
 extern "C" {
-#include "connection.h"
-#include "group.h"
-#include "publish.h"
-#include "server.h"
-#include "topics.h"
-#include "transport.h"
+#include "net/server.h"
+#include "net/transport.h"
+#include "topics/group.h"
+#include "topics/publish.h"
+#include "topics/topics.h"
+#include "websocket/connection.h"
 }
 
 namespace {

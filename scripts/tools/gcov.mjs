@@ -10,7 +10,9 @@ export function coreLines(builds) {
   const files = new Map();
   for (const build of builds) {
     const objects = join(build, 'CMakeFiles', 'lwsn_core.dir', 'native', 'core');
-    const data = existsSync(objects) ? readdirSync(objects).filter((name) => name.endsWith('.gcda')) : [];
+    const data = existsSync(objects)
+      ? readdirSync(objects, { recursive: true }).filter((name) => name.endsWith('.gcda'))
+      : [];
     if (data.length === 0) throw new Failure(`${build} holds no counts: nothing ran there to its end`);
     for (const name of data) read(join(objects, name), files);
   }

@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "adopt.h"
 #include "clock.h"
-#include "connection.h"
 #include "judge.h"
 #include "life.h"
+#include "net/adopt.h"
+#include "net/proxy.h"
 #include "out.h"
-#include "proxy.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 enum { NARROW = 2048, TURNS_MAX = 64 };

@@ -2,9 +2,9 @@
  * permessage-deflate: what we compress inflates to itself at the other end, in any pieces and with any settings; and
  * arbitrary input never grows beyond its limit, and means the same in pieces as at once.
  */
-#include "deflate.h"
+#include "wire/deflate.h"
 
-#include "context.h"
+#include "context/context.h"
 #include "target.h"
 
 /* deflate.c looks at nothing of a context but the streams that its connections share. */

@@ -2,8 +2,8 @@
  * Frames of one WebSocket, in one piece and in pieces: both tell the same messages, pongs and end. The first byte is
  * the length of the pieces.
  */
-#include "connection.h"
 #include "conversation.h"
+#include "websocket/connection.h"
 
 enum { PIECES_MAX = 200 };
 

@@ -1,5 +1,5 @@
 /* Request bodies: the same content, end and verdict in pieces as at once. */
-#include "http_body.h"
+#include "wire/http_body.h"
 
 #include "target.h"
 

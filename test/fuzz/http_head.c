@@ -1,7 +1,7 @@
 /* Request heads: found in pieces as at once, and whatever is accepted keeps the promises of http_head.h. */
-#include "http_head.h"
-#include "http_scan.h"
-#include "http_target.h"
+#include "wire/http_head.h"
+#include "wire/http_scan.h"
+#include "wire/http_target.h"
 
 #include "target.h"
 

@@ -1,9 +1,9 @@
 #include "judge.h"
 
-#include "connection.h"
+#include "net/transport.h"
 #include "out.h"
 #include "reference.h"
-#include "transport.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 /* RFC 6455 7.4 and the IANA registry. */

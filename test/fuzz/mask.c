@@ -1,5 +1,5 @@
 /* Masking at any alignment and phase, in place and not, against one byte at a time. */
-#include "mask.h"
+#include "wire/mask.h"
 
 #include "target.h"
 

@@ -1,5 +1,5 @@
 /* The PROXY header: each prefix is judged as the whole is, so that its pieces never change what it says. */
-#include "proxy_header.h"
+#include "wire/proxy_header.h"
 
 #include "target.h"
 

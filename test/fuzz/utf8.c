@@ -1,5 +1,5 @@
 /* UTF-8 in pieces against the reference. */
-#include "utf8.h"
+#include "wire/utf8.h"
 
 #include "reference.h"
 #include "target.h"

@@ -1,5 +1,5 @@
 /* What a client knows of an answer before its head is whole (RFC 9112 4). */
-#include "../../native/core/answer.h"
+#include "wire/answer.h"
 
 #include <string.h>
 

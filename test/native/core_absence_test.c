@@ -1,8 +1,8 @@
 /* Time in which nobody served the sockets is nobody's silence: a blocked loop, a stopped process or machine. */
 #include "check.h"
 #include "clock.h"
+#include "net/transport.h"
 #include "out.h"
-#include "transport.h"
 #include "wire.h"
 
 enum { LIMIT = 1000, AWAY = 60000 };

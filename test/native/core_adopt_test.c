@@ -3,11 +3,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "adopt.h"
 #include "check.h"
 #include "life.h"
+#include "net/adopt.h"
+#include "net/transport.h"
 #include "out.h"
-#include "transport.h"
 #include "wire.h"
 
 /* A peer whose other end the server of the world takes in; `input` was read from it before. */

@@ -6,9 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "adopt.h"
 #include "check.h"
 #include "life.h"
+#include "net/adopt.h"
 #include "out.h"
 #include "tls_peer.h"
 #include "wire.h"

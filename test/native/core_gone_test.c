@@ -2,8 +2,8 @@
 #include <sys/socket.h>
 
 #include "check.h"
+#include "net/transport.h"
 #include "out.h"
-#include "transport.h"
 #include "wire.h"
 
 typedef void (*leave)(peer *);

@@ -1,8 +1,8 @@
 /* Groups of topics: contexts that share what is published, the bounds of their letters, and those that leave. */
 #include "check.h"
 #include "failing.h"
-#include "group.h"
 #include "out.h"
+#include "topics/group.h"
 #include "wire.h"
 
 enum { LARGE = 9 * 1024 * 1024 };

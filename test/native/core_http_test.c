@@ -1,6 +1,6 @@
 /* Plain HTTP requests: heads in every split, pipelining, keep-alive, and how an exchange ends. */
 #include "check.h"
-#include "exchange.h"
+#include "http/exchange.h"
 #include "out.h"
 #include "wire.h"
 

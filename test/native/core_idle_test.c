@@ -7,10 +7,10 @@
 #include <zlib.h>
 
 #include "check.h"
-#include "connection.h"
-#include "context.h"
-#include "exchange.h"
+#include "context/context.h"
+#include "http/exchange.h"
 #include "out.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 enum {

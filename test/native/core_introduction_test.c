@@ -1,12 +1,12 @@
 /* Connections that the core accepts alone: unknown to the other side until their first event. */
-#include "introduction.h"
+#include "net/introduction.h"
 
 #include <stdlib.h>
 
 #include "check.h"
-#include "connection.h"
-#include "exchange.h"
+#include "http/exchange.h"
 #include "out.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 static lwsn_server_options alone(bool tells_closed) {

@@ -6,8 +6,8 @@
 
 #include "check.h"
 #include "failing.h"
+#include "net/transport.h"
 #include "out.h"
-#include "transport.h"
 #include "wire.h"
 
 enum { LIVES = 700 }; /* more than the overflow holds at first */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "exchange.h"
+#include "http/exchange.h"
 #include "out.h"
 #include "wire.h"
 

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "connection.h"
 #include "failing.h"
 #include "out.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 enum { LARGE = 200 * 1024, HUGE = 8 * 1024 * 1024 };

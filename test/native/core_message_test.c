@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "connection.h"
 #include "out.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 enum { LARGEST = 1024 * 1024 };

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "connection.h"
 #include "out.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 enum { LONGEST = 140, COUNT = 4000 }; /* some are too long for a run; together they fill several slabs */

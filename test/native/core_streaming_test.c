@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "connection.h"
 #include "out.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 /* What the fragments told so far amount to. */

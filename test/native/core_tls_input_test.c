@@ -2,10 +2,10 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "connection.h"
+#include "net/transport.h"
 #include "out.h"
 #include "tls_peer.h"
-#include "transport.h"
+#include "websocket/connection.h"
 #include "wire.h"
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};

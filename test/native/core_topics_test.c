@@ -1,11 +1,11 @@
 /* Topics: who is subscribed, the order of what is published and sent, full sockets, and transports that die meanwhile. */
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "check.h"
-#include "hash.h"
+#include "net/transport.h"
 #include "out.h"
-#include "publish.h"
-#include "transport.h"
+#include "topics/publish.h"
 #include "wire.h"
 
 enum { PEERS = 20, LARGE = 4 * 1024 * 1024 };

@@ -1,10 +1,10 @@
 /* permessage-deflate alone (RFC 7692): every pair of settings, in pieces, and input that is no stream. */
-#include "../../native/core/deflate.h"
+#include "wire/deflate.h"
 
 #include <stdlib.h>
 
-#include "../../native/core/context.h"
 #include "check.h"
+#include "context/context.h"
 
 enum { HEADROOM = 14, LARGEST = 140000 };
 

@@ -1,5 +1,5 @@
 /* Request bodies with a length and chunked (RFC 9112 §6, §7), however the bytes arrive. */
-#include "../../native/core/http_body.h"
+#include "wire/http_body.h"
 
 #include "check.h"
 

@@ -1,7 +1,7 @@
 /* Request heads: where they end, what they mean, and what is refused (RFC 9112, RFC 9110, RFC 6455 §4.2.1). */
-#include "../../native/core/http_head.h"
-#include "../../native/core/http_lists.h"
-#include "../../native/core/http_scan.h"
+#include "wire/http_head.h"
+#include "wire/http_lists.h"
+#include "wire/http_scan.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* The WebSocket handshake's own conditions (RFC 6455 §4.2.1), on heads that are well-formed HTTP. */
-#include "../../native/core/http_head.h"
+#include "wire/http_head.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* The inbound side alone: memory of a burst is not kept, and nothing is written where the reader gave memory away. */
-#include "inbound.h"
+#include "crossing/inbound.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* lwsn_unmask against the formula of RFC 6455 §5.3. */
-#include "../../native/core/mask.h"
+#include "wire/mask.h"
 
 #include "check.h"
 

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frame.h"
 #include "life.h"
-#include "publish.h"
-#include "transport.h"
+#include "net/transport.h"
+#include "topics/publish.h"
+#include "wire/frame.h"
 
 static uint8_t *reserve(world *w, lwsn_handle handle, uint32_t kind, size_t size) {
   uint8_t *base = w->context->outbound.ring->data;

@@ -2,7 +2,7 @@
 #ifndef LWSN_TEST_OUT_H
 #define LWSN_TEST_OUT_H
 
-#include "outbound.h"
+#include "context/outbound.h"
 #include "world.h"
 
 /* A record without payload: TERMINATE, PAUSE, RESUME, WANT_WRITABLE. */

@@ -1,5 +1,5 @@
 /* lwsn_proxy_header_parse against the PROXY protocol, versions 1 (2.1) and 2 (2.2). */
-#include "../../native/core/proxy_header.h"
+#include "wire/proxy_header.h"
 
 #include "check.h"
 

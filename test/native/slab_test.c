@@ -1,5 +1,5 @@
 /* Payload memory: what is taken again, what is kept, and that the last to let go frees. */
-#include "../../native/core/slab.h"
+#include "base/slab.h"
 
 #include "check.h"
 

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "adopt.h"
 #include "life.h"
+#include "net/adopt.h"
 #include "out.h"
 #include "wire.h"
 

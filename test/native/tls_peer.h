@@ -4,8 +4,8 @@
 
 #include <openssl/ssl.h>
 
+#include "net/tls_context.h"
 #include "peer.h"
-#include "tls_context.h"
 
 typedef struct tls_peer {
   peer *raw;

@@ -1,5 +1,5 @@
 /* lwsn_utf8_* against RFC 3629 §4 and the fail-fast rule of RFC 6455 §8.1. */
-#include "../../native/core/utf8.h"
+#include "wire/utf8.h"
 
 #include "check.h"
 

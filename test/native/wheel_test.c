@@ -1,5 +1,5 @@
 /* The timer wheel: its promises one by one, then long random runs against a plain list of due times. */
-#include "../../native/core/wheel.h"
+#include "base/wheel.h"
 
 #include "check.h"
 

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "clock.h"
-#include "connection.h"
 #include "life.h"
+#include "net/tls.h"
+#include "net/transport.h"
 #include "out.h"
 #include "peer.h"
-#include "tls.h"
-#include "transport.h"
+#include "websocket/connection.h"
 
 enum { WAIT_MS = 20000 };
 

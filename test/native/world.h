@@ -11,11 +11,11 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "context.h"
-#include "handle.h"
-#include "inbound.h"
-#include "listener.h"
-#include "server.h"
+#include "base/handle.h"
+#include "context/context.h"
+#include "crossing/inbound.h"
+#include "net/listener.h"
+#include "net/server.h"
 
 /* A record with its payload, copied out of the batch. */
 typedef struct event {
