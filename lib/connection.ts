@@ -7,7 +7,7 @@ import { type Death, deadUse } from './death.js';
 import { LwsError } from './errors.js';
 import type { Behavior, CloseInfo, Host } from './handlers.js';
 import { connectionId } from './ids.js';
-import { Inbox } from './inbox.js';
+import { type Held, Inbox } from './inbox.js';
 import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from './native.js';
 import { isUint8Array } from './realms.js';
 import { UpgradeRequest } from './request.js';
@@ -386,6 +386,11 @@ export class Connection<D = unknown, X = unknown> {
   answeredWith(response: UpgradeResponse): void {
     this.#extras ??= {};
     this.#extras.response = response;
+  }
+
+  /** @internal What its handler was given too early comes again, before all that follows, when `until` has settled. */
+  again(held: Held, until: PromiseLike<unknown>): void {
+    this.ownInbox().again(held, until);
   }
 
   /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */

@@ -12,7 +12,8 @@ import { ConnectionFlag, Out } from './native.js';
 const HIGH_WATER = 64 * 1024;
 const LOW_WATER = 16 * 1024;
 
-type Held =
+/** @internal One event that waits for its handler. */
+export type Held =
   | { kind: 'message'; data: string | Buffer }
   | { kind: 'fragment'; data: Buffer; info: FragmentInfo }
   | { kind: 'pong'; data: Buffer };
@@ -37,6 +38,8 @@ export class Inbox {
   #openPending = false;
   #openGrace: Grace | undefined;
   #paused = false;
+  /** What has to settle before anything is delivered, whoever pauses or resumes meanwhile. */
+  #awaited = 0;
   #reader: { wake: ((result: IteratorResult<string | Buffer>) => void) | undefined } | undefined;
   #full = false;
   #nativePaused = false;
@@ -76,19 +79,20 @@ export class Inbox {
   }
 
   #blocked(): boolean {
-    return this.#openPending || this.#paused || this.#unread();
+    return this.#openPending || this.#paused || this.#awaited > 0 || this.#unread();
   }
 
-  /** `close` waits: for an unsettled `open`, and for what a pause keeps. */
+  /** `close` waits: for an unsettled `open`, and for what is kept behind a pause or what is awaited. */
   #keepsClose(): boolean {
-    return this.#openPending || (this.#paused && this.#held.length > 0 && this.#reader === undefined);
+    const stopped = this.#paused || this.#awaited > 0;
+    return this.#openPending || (stopped && this.#held.length > 0 && this.#reader === undefined);
   }
 
   #syncNative(): void {
     const c = this.#connection;
     /* while nobody reads, input flows up to the first message: pings and a close are answered until then */
     const unread = this.#unread() && this.#held.length > 0;
-    const want = this.#openPending || this.#paused || this.#full || unread;
+    const want = this.#openPending || this.#paused || this.#awaited > 0 || this.#full || unread;
     if (want === this.#nativePaused || c.stage !== Stage.OPEN) return;
     this.#nativePaused = want;
     c.crossing.put(want ? Out.PAUSE : Out.RESUME, c.slot, c.generation);
@@ -103,7 +107,7 @@ export class Inbox {
   }
 
   pong(data: Buffer): void {
-    if (this.#openPending) this.#hold({ kind: 'pong', data });
+    if (this.#openPending || this.#awaited > 0) this.#hold({ kind: 'pong', data });
     else this.#call({ kind: 'pong', data });
   }
 
@@ -121,6 +125,19 @@ export class Inbox {
     this.#full ||= this.#reader !== undefined && this.#bytes > HIGH_WATER;
     if (!this.#openPending && !this.#paused) this.#waitThisTurn();
     this.#syncNative();
+  }
+
+  /** What its handler was given too early comes again when `until` has settled, and all that follows behind it. */
+  again(held: Held, until: PromiseLike<unknown>): void {
+    if (typeof held.data !== 'string') held.data = this.#own(held.data);
+    this.#held.unshift(held);
+    this.#bytes += sizeOf(held);
+    this.#awaited++;
+    this.#syncNative();
+    const settled = () => {
+      if (--this.#awaited === 0) this.#release();
+    };
+    until.then(settled, settled);
   }
 
   /** The same bytes in memory that nobody else sees: whoever shares a slab may give it away before these are taken. */

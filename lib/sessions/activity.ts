@@ -11,6 +11,8 @@ const gatherTime = 10;
 const batchSize = 4096;
 /** Milliseconds of a tick of the wheel. */
 const tickLength = 5;
+/** Who was away for so long, or for a quarter of a life that is longer, asks what became of its sessions. */
+const minAbsence = 1000;
 
 /**
  * Reports activity to the store, at most once per session and quarter of its time to live: at once after a quiet
@@ -30,9 +32,14 @@ export class Activity {
   /** Milliseconds between two looks at the wheel: a sixteenth of the shortest quarter so far. */
   private period = Number.POSITIVE_INFINITY;
   private ticker: NodeJS.Timeout | undefined;
+  /** Wall time, which goes on while a process is stopped or its machine sleeps. */
+  private seenAt = Date.now();
+  private returning: Promise<void> | undefined;
+  private readonly absence: number;
 
   constructor(core: Core) {
     this.core = core;
+    this.absence = Math.max(minAbsence, core.settings.ttl / 4);
     this.lookEvery(core.settings.ttl / 64);
   }
 
@@ -72,6 +79,27 @@ export class Activity {
     this.enqueue(attachment);
   }
 
+  /**
+   * Asked before anything is delivered. Undefined: this process was here all the time. Else resolves when the store
+   * has told which sessions ended or were taken over while it was away, so that their connections are closing.
+   */
+  afterAbsence(): Promise<void> | undefined {
+    const now = Date.now();
+    if (now - this.seenAt >= this.absence && !this.core.closed)
+      this.returning ??= this.recheck().finally(() => {
+        this.returning = undefined;
+      });
+    this.seenAt = now;
+    return this.returning;
+  }
+
+  private async recheck(): Promise<void> {
+    /* what was under way may have been answered before */
+    await this.flushing;
+    this.checkAll();
+    await this.flush();
+  }
+
   /** Looks at every session soon: ends and takeovers may have gone unnoticed. */
   checkAll(): void {
     for (const attachment of this.core.registry.all()) if (!attachment.queued) this.enqueue(attachment);
@@ -95,6 +123,7 @@ export class Activity {
   }
 
   private tick(): void {
+    void this.afterAbsence();
     const tick = Math.floor((performance.now() - this.startedAt) / tickLength);
     this.wheel.advance(tick, batchSize, (attachment) => {
       this.examine(attachment);
@@ -163,22 +192,31 @@ export class Activity {
     await inBackground(core, 'reporting activity', async () => {
       results = await store.touch(touches, core.settings.exact);
     });
+    const missing: Promise<void>[] = [];
     for (const [index, attachment] of batch.entries()) {
       const touch = touches[index] as Touch;
       attachment.queued = false;
       if (attachment.session === undefined) continue;
       if (results === undefined) this.queue.add(attachment);
-      else this.settle(attachment, touch, results[index] ?? 'gone', now);
+      else if (this.settle(attachment, touch, results[index] ?? 'gone', now) === 'gone')
+        missing.push(core.lifecycle.missing(attachment.session));
     }
+    await Promise.all(missing);
     if (results !== undefined) await this.reportLogins(active);
   }
 
-  private settle(attachment: Attachment, touch: Touch, result: TouchResult, sentAt: number): void {
+  /** `gone`: it is to be looked for. */
+  private settle(
+    attachment: Attachment,
+    touch: Touch,
+    result: TouchResult,
+    sentAt: number,
+  ): 'gone' | undefined {
     const { core } = this;
     const { session } = attachment;
     // The answer is about who it was when it was asked.
     const isSame = session?.id === touch.id && session.fence?.generation === touch.fence?.generation;
-    if (session === undefined) return;
+    if (session === undefined) return undefined;
     if (!isSame || session.regenerating) {
       this.schedule(attachment, this.quarterOf(attachment));
     } else if (typeof result === 'number') {
@@ -188,10 +226,11 @@ export class Activity {
     } else if (result === 'gone') {
       // Looked at again if the store does not say now where it went.
       this.schedule(attachment, this.quarterOf(attachment));
-      void core.lifecycle.missing(session);
+      return result;
     } else {
       core.lifecycle.lost(session, result);
     }
+    return undefined;
   }
 
   /** Prolongs the logins behind the sessions that were just reported, and ends those that are gone. */

@@ -19,6 +19,7 @@ export class AuthClock {
   private readonly core: Core;
   private readonly wheel = new Wheel<Deadline>();
   private readonly deadlines = new Map<Session, Deadline>();
+  private readonly renewals = new Map<Session, Promise<void>>();
   private readonly startedAt = performance.now();
   private readonly ticker: NodeJS.Timeout;
 
@@ -59,16 +60,37 @@ export class AuthClock {
     });
   }
 
-  private async expired(session: Session): Promise<void> {
-    this.deadlines.delete(session);
+  /** It is a point of wall time: timers of a process that was stopped, or of a machine that slept, come late. */
+  hasRunOut({ authExpiresAt }: Session): boolean {
+    return authExpiresAt !== undefined && authExpiresAt <= Date.now();
+  }
+
+  /**
+   * Asked before anything of an attached session is delivered. Undefined: its authentication has not run out. Else
+   * resolves when it was renewed, or its connection was told to close.
+   */
+  renewal(session: Session): Promise<void> | undefined {
+    if (!this.hasRunOut(session) || session.attachment === undefined) return undefined;
+    return this.expired(session);
+  }
+
+  private expired(session: Session): Promise<void> {
+    const known = this.renewals.get(session);
+    if (known !== undefined) return known;
+    const renewal = this.renew(session).finally(() => this.renewals.delete(session));
+    this.renewals.set(session, renewal);
+    return renewal;
+  }
+
+  private async renew(session: Session): Promise<void> {
+    this.forget(session);
     const before = session.authExpiresAt;
     await inBackground(this.core, 'renewing an authentication', async () => {
       const renewed = await this.refresh(session);
       // It may have been renewed by hand meanwhile.
       if (renewed !== undefined && session.authExpiresAt === before) session.authExpiresAt = renewed;
     });
-    if (session.attachment === undefined || session.authExpiresAt === undefined) return;
-    if (session.authExpiresAt > Date.now()) return;
+    if (session.attachment === undefined || !this.hasRunOut(session)) return;
     this.forget(session);
     this.core.counters.authExpired++;
     closeFor(this.core, session.attachment, closings.authExpired);

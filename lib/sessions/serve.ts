@@ -82,6 +82,8 @@ function wrapHandlers<D, X, A extends object>(
   const { message, fragment, writable, pong } = handlers;
   /** Sessions of connections that are closing already: their handlers still get them. */
   const sessions = new WeakMap<Connection<D, X>, Session<A>>();
+  /** Closed with the session that they had: what had come of them may still be read. */
+  const kept = new WeakSet<Connection<D, X>>();
 
   /**
    * The session, after counting what came as its activity: one look-up per message. A connection without one is
@@ -93,6 +95,30 @@ function wrapHandlers<D, X, A extends object>(
     return session;
   }
 
+  /**
+   * Undefined, nearly always: handlers may hear of the session's client. Else resolves when that is known: its
+   * authentication ran out, or this process was away, as on a machine that slept. After it, `mayHear` says.
+   */
+  function doubt(session: Session<A>): Promise<void> | undefined {
+    const { authClock, activity } = core;
+    return authClock.renewal(session as unknown as Session) ?? activity.afterAbsence();
+  }
+
+  function hasRunOut(session: Session<A>): boolean {
+    return core.authClock.hasRunOut(session as unknown as Session);
+  }
+
+  function mayHear(connection: Connection<D, X>, session: Session<A>): boolean {
+    if (hasRunOut(session)) return false;
+    return connection.isOpen || session.attachment !== undefined || kept.has(connection);
+  }
+
+  async function writableLater(connection: Connection<D, X>, session: Session<A>, until: Promise<void>) {
+    await until;
+    if (connection.isOpen && mayHear(connection, session))
+      await writable?.call(handlers, connection, session);
+  }
+
   return {
     async open(connection) {
       // Before anything is awaited: whoever looks for it, finds it.
@@ -101,30 +127,50 @@ function wrapHandlers<D, X, A extends object>(
       if (session === undefined) return;
       sessions.set(connection, session);
       if (message === undefined && fragment === undefined)
-        noteLoops(connection, () => activeSession(connection));
+        noteLoops(connection, async () => {
+          activeSession(connection);
+          const until = doubt(session);
+          if (until === undefined) return connection.isOpen || !hasRunOut(session);
+          await until;
+          return mayHear(connection, session);
+        });
+      const until = doubt(session);
+      if (until !== undefined) await until;
       if (connection.isOpen) await handlers.open?.(connection, session);
     },
     ...(message && {
       message(connection: Connection<D, X>, data: string | Buffer) {
         const session = activeSession(connection);
-        return session && message.call(handlers, connection, data, session);
+        if (session === undefined) return undefined;
+        const until = doubt(session);
+        if (until === undefined) return message.call(handlers, connection, data, session);
+        return connection.again({ kind: 'message', data }, until);
       },
     }),
     ...(fragment && {
       fragment(connection: Connection<D, X>, data: Buffer, info: FragmentInfo) {
         const session = activeSession(connection);
-        return session && fragment.call(handlers, connection, data, info, session);
+        if (session === undefined) return undefined;
+        const until = doubt(session);
+        if (until === undefined) return fragment.call(handlers, connection, data, info, session);
+        return connection.again({ kind: 'fragment', data, info }, until);
       },
     }),
     ...(writable && {
       writable(connection: Connection<D, X>) {
         const session = sessions.get(connection);
-        return session && writable.call(handlers, connection, session);
+        if (session === undefined) return undefined;
+        const until = doubt(session);
+        if (until === undefined) return writable.call(handlers, connection, session);
+        return writableLater(connection, session, until);
       },
     }),
     pong(connection, data) {
       const session = core.settings.pongsAreActivity ? activeSession(connection) : sessions.get(connection);
-      return session && pong?.call(handlers, connection, data, session);
+      if (session === undefined || pong === undefined) return undefined;
+      const until = doubt(session);
+      if (until === undefined) return pong.call(handlers, connection, data, session);
+      return connection.again({ kind: 'pong', data }, until);
     },
     close(connection, info) {
       const { id } = connection;
@@ -134,6 +180,7 @@ function wrapHandlers<D, X, A extends object>(
         return result;
       } finally {
         const session = core.lifecycle.depart(id);
+        if (session !== undefined) kept.add(connection);
         if (session !== undefined) void core.lifecycle.leave(session, settled(result));
       }
     },
@@ -149,16 +196,16 @@ function checkHandlers(handlers: object): void {
   }
 }
 
-/** Whoever reads the connection in a loop: what the loop gets is activity as well. */
-function noteLoops<D, X>(connection: Connection<D, X>, note: () => unknown): void {
+/** Whoever reads the connection in a loop: each message is told to `note`, and ends the loop where it may not be heard. */
+function noteLoops<D, X>(connection: Connection<D, X>, note: () => Promise<boolean>): void {
   const iterate = connection[Symbol.asyncIterator].bind(connection);
   connection[Symbol.asyncIterator] = () => {
     const loop = iterate();
     const next = loop.next.bind(loop);
     loop.next = async () => {
       const result = await next();
-      if (result.done !== true) note();
-      return result;
+      if (result.done === true || (await note())) return result;
+      return { value: undefined, done: true };
     };
     return loop;
   };
