@@ -381,6 +381,7 @@ void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
   }
   x->state = LWSN_EXCHANGE_HEAD;
   lwsn_transport_arm(t, t->server->options.keep_alive_timeout, keep_alive_timed_out);
+  if (t->input_ended && !t->backlog) lwsn_exchange_input_used(x);
   lwsn_transport_update_hold(t);
 }
 
@@ -406,6 +407,18 @@ void lwsn_exchange_written(lwsn_exchange *x) {
 
 void lwsn_exchange_drained(lwsn_exchange *x) {
   if (x->told) tell(x, LWSN_RECORD_FLUSHED, 0, NULL, 0);
+}
+
+void lwsn_exchange_input_used(lwsn_exchange *x) {
+  lwsn_transport *t = x->transport;
+  if (t->ending || t->doomed || x->state == LWSN_EXCHANGE_BUSY) return;
+  bool cut = x->state == LWSN_EXCHANGE_BODY;
+  if (cut) tell_gone(x, LWSN_GONE_PEER);
+  /* an answer that ends with the network connection must not look whole */
+  if (x->client || x->state == LWSN_EXCHANGE_UPGRADE || (cut && x->until_end))
+    lwsn_transport_kill(t);
+  else
+    lwsn_transport_end(t);
 }
 
 void lwsn_exchange_peer_left(lwsn_exchange *x) {

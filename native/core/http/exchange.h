@@ -100,6 +100,12 @@ void lwsn_exchange_written(lwsn_exchange *x);
 /** The native queue ran empty. */
 void lwsn_exchange_drained(lwsn_exchange *x);
 
+/**
+ * The peer's FIN came and nothing of its input is left to parse. What was answered goes out, then the transport ends;
+ * a request whose body is cut is told so.
+ */
+void lwsn_exchange_input_used(lwsn_exchange *x);
+
 /** The peer half-closed or left while input was held. */
 void lwsn_exchange_peer_left(lwsn_exchange *x);
 

@@ -76,6 +76,8 @@ static void react(lwsn_watch *watch, int status, int events) {
     lwsn_transport_peer_left(t);
   }
   short revents = (short)((events & UV_READABLE ? LWS_POLLIN : 0) | (events & UV_WRITABLE ? LWS_POLLOUT : 0));
+  /* in its raw role lws closes where input ends, whatever waits to be written or parsed */
+  if (revents & LWS_POLLIN && t && lwsn_transport_takes_end(t)) revents &= ~LWS_POLLIN;
   if (revents) service(watch, revents);
   lwsn_transport_reap(context);
   /* the first read after a reset may still find data; the error comes with the next */

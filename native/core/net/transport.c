@@ -228,10 +228,18 @@ void lwsn_transport_drained(lwsn_transport *t) {
     lwsn_exchange_drained(t->exchange);
 }
 
+bool lwsn_transport_takes_end(lwsn_transport *t) {
+  if (!t->exchange || t->doomed || (!t->queue.first && !t->backlog)) return false;
+  if (lwsn_wsi_peek(t->wsi) != -1) return false;
+  lwsn_transport_input_ended(t);
+  if (!t->backlog) lwsn_exchange_input_used(t->exchange);
+  return true;
+}
+
 void lwsn_transport_update_hold(lwsn_transport *t) {
   if (!t->watch || t->doomed) return;
-  bool held = t->input_ended;
-  if (!t->ending && !held) {
+  bool held = false;
+  if (!t->ending) {
     const lwsn_connection *c = t->connection;
     if (c)
       held = lwsn_connection_may_send(c) && (t->paused || lwsn_connection_is_deaf(c));
@@ -239,7 +247,7 @@ void lwsn_transport_update_hold(lwsn_transport *t) {
       held = t->paused || lwsn_exchange_holds(t->exchange);
     if (t->backlog && !held) lwsn_transport_stall(t);
   }
-  lwsn_watch_hold(t->watch, held);
+  lwsn_watch_hold(t->watch, held || t->input_ended);
 }
 
 void lwsn_transport_pause(lwsn_transport *t, bool paused) {
@@ -333,6 +341,7 @@ void lwsn_transport_resume(lwsn_transport *t) {
   if (t->introduction && t->exchange) lwsn_exchange_accept_alone(t->exchange);
   if (!t->backlog) return;
   if (takes_input(t)) take_backlog(t);
+  if (t->exchange && !t->backlog && t->input_ended) lwsn_exchange_input_used(t->exchange);
   lwsn_transport_update_hold(t);
 }
 

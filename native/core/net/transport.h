@@ -194,6 +194,12 @@ void lwsn_transport_failed(lwsn_transport *t, const char *why);
 /** Its socket failed, which no read can tell. */
 void lwsn_transport_lost(lwsn_transport *t);
 
+/**
+ * Whether input has ended while something of an HTTP exchange waits to be written or parsed: the transport takes note of
+ * it then, and ends by itself behind what waits. Else lws may read on, and closes where input ends.
+ */
+bool lwsn_transport_takes_end(lwsn_transport *t);
+
 /** The peer left while input was held. */
 void lwsn_transport_peer_left(lwsn_transport *t);
 
