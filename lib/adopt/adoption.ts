@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Connection } from '../connection.js';
-import { LwsError } from '../errors.js';
+import type { Connection } from '../connection/connection.js';
+import { LwsError } from '../shared/errors.js';
 
 function ignore(): void {}
 

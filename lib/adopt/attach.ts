@@ -9,9 +9,9 @@ import type {
 } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { describe } from '../arguments.js';
-import { LwsError } from '../errors.js';
-import { parseTarget } from '../target.js';
+import { describe } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
+import { parseTarget } from '../shared/target.js';
 import { asksForWebSocket, passOn } from './pass-on.js';
 import { refuse } from './refuse.js';
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { clearTimeout, setTimeout } from '../ambient.js';
+import { clearTimeout, setTimeout } from '../shared/ambient.js';
 
 /** Bytes carried between a stream of Node and the near end of a socket pair. */
 export interface Bridge {

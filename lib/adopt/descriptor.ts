@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { LwsError } from '../errors.js';
+import { LwsError } from '../shared/errors.js';
 
 /** The descriptor below a socket of Node, if it has one: not public API, but the only way to it. */
 export function findDescriptor(socket: object): number | undefined {

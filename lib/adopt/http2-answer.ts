@@ -1,6 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { Buffer } from '../ambient.js';
+import { Buffer } from '../shared/ambient.js';
 
 /** What belongs to HTTP/1.1 alone (RFC 9113 8.2.2, RFC 8441 5). */
 const NOT_TO_HTTP2 = new Set([

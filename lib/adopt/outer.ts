@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { TlsInfo } from '../tls.js';
+import { TlsInfo } from '../tls/tls.js';
 
 /** Who is at the far end of a stream that Node owns. */
 export interface Outer {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { Buffer } from '../ambient.js';
 import { responseHead } from '../http/response-head.js';
+import { Buffer } from '../shared/ambient.js';
 import { isHttp2Stream } from './outer.js';
 
 /** Ours is the last word on this stream: an error after it concerns nobody. */

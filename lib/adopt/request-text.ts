@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { Buffer } from '../ambient.js';
+import { Buffer } from '../shared/ambient.js';
 
 /** RFC 9110 5.1, 5.5: what would break a line of the request out of its place. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

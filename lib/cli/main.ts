@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { AbortController, process } from '../ambient.js';
+import { AbortController, process } from '../shared/ambient.js';
 import { run } from './run.js';
 
 const stop = new AbortController();

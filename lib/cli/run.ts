@@ -1,4 +1,4 @@
-import { wordsOf } from '../arguments.js';
+import { wordsOf } from '../shared/arguments.js';
 import { type Output, runSessions, UsageError } from './sessions.js';
 
 const help = `Usage: libwebsockets <command> [options]

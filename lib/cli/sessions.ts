@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { clearTimeout, setTimeout, URL } from '../ambient.js';
-import { wordsOf } from '../arguments.js';
 import { type RedisClient, RedisStore } from '../redis/index.js';
+import { clearTimeout, setTimeout, URL } from '../shared/ambient.js';
+import { wordsOf } from '../shared/arguments.js';
 import { formatOverview, overviewAsJson, readOverview, type Shown } from './overview.js';
 
 /** Where a command prints; `columns` makes it a terminal. */

@@ -1,7 +1,7 @@
 import { lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { describe, isThenable, wordsOf } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { describe, isThenable, wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 
 function failed(host: string, why: string, cause?: unknown): LwsError {
   return new LwsError('ERR_CONNECT', `Finding the address of ${host} failed: ${why}`, { cause });

@@ -1,5 +1,5 @@
-import { Buffer } from '../ambient.js';
-import { LwsError, type LwsErrorCode } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { LwsError, type LwsErrorCode } from '../shared/errors.js';
 
 function decode(text: string): string | undefined {
   try {

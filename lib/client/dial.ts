@@ -1,7 +1,7 @@
 import { isIP, type NetConnectOpts, Socket } from 'node:net';
-import { wordsOf } from '../arguments.js';
-import { LwsError } from '../errors.js';
-import { serverNameOf } from '../tls.js';
+import { wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
+import { serverNameOf } from '../tls/tls.js';
 import { findAddresses } from './addresses.js';
 import type { ConnectOptions } from './options.js';
 import { openTunnel, parseProxy } from './proxy.js';

@@ -1,6 +1,6 @@
-import { wordsOf } from '../arguments.js';
-import { LwsError } from '../errors.js';
 import { pairs } from '../http/response-head.js';
+import { wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import type { ConnectOptions, HeaderFields } from './options.js';
 
 /** RFC 6455 4.1: headers that are the handshake's own, and those of a body, which it has not. */

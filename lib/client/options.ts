@@ -1,13 +1,13 @@
 import { isIP, type LookupFunction } from 'node:net';
-import { URL } from '../ambient.js';
-import { type Check, checkTable, integer, oneOf, text, type, wrong } from '../checks.js';
-import type { Connection } from '../connection.js';
-import type { DeflateOptions } from '../deflate.js';
-import { LwsError } from '../errors.js';
-import type { Handlers } from '../handlers.js';
-import { checkReaders, DAY, deflateChecks, handlerChecks, MAX_INT, token } from '../options.js';
-import { isAbortSignal } from '../signals.js';
-import { type ClientTlsOptions, checkClientTls } from '../tls.js';
+import type { Connection } from '../connection/connection.js';
+import type { Handlers } from '../connection/handlers.js';
+import type { DeflateOptions } from '../handshake/deflate.js';
+import { checkReaders, DAY, deflateChecks, handlerChecks, MAX_INT, token } from '../server/options.js';
+import { URL } from '../shared/ambient.js';
+import { type Check, checkTable, integer, oneOf, text, type, wrong } from '../shared/checks.js';
+import { LwsError } from '../shared/errors.js';
+import { isAbortSignal } from '../shared/signals.js';
+import { type ClientTlsOptions, checkClientTls } from '../tls/tls.js';
 import { basicCredentials } from './credentials.js';
 import { parseProxy } from './proxy.js';
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { Buffer, clearTimeout, setTimeout, URL } from '../ambient.js';
-import { describe, wordsOf } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { Buffer, clearTimeout, setTimeout, URL } from '../shared/ambient.js';
+import { describe, wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import { basicCredentials } from './credentials.js';
 import { ended } from './network-error.js';
 import { BODY_TIME, Refusal } from './refusal.js';

@@ -1,5 +1,5 @@
-import { Buffer, URL } from '../ambient.js';
-import type { LwsError } from '../errors.js';
+import { Buffer, URL } from '../shared/ambient.js';
+import type { LwsError } from '../shared/errors.js';
 import type { RequestOptions } from './handshake.js';
 import { parseUrl } from './options.js';
 import { Refusal } from './refusal.js';

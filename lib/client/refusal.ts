@@ -1,5 +1,5 @@
-import { responseClass } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { responseClass } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { ResponseBody } from './response-body.js';
 import { type Answerer, answerCode, type ResponseHead } from './response-head.js';
 

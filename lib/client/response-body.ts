@@ -1,4 +1,4 @@
-import { Buffer } from '../ambient.js';
+import { Buffer } from '../shared/ambient.js';
 import { Chunks } from './chunks.js';
 import type { ResponseHead } from './response-head.js';
 

@@ -1,5 +1,5 @@
-import { LwsError, type LwsErrorCode } from '../errors.js';
-import { shown, shownHeaders } from '../shown.js';
+import { LwsError, type LwsErrorCode } from '../shared/errors.js';
+import { shown, shownHeaders } from '../shared/shown.js';
 
 /** Who answers: the server, or a proxy on the way to it. */
 export type Answerer = 'server' | 'proxy';

@@ -1,6 +1,6 @@
-import { comeBackCodes, comesBackAfterStatus } from '../close-codes.js';
-import { LwsError, type LwsErrorCode } from '../errors.js';
-import type { CloseInfo } from '../handlers.js';
+import type { CloseInfo } from '../connection/handlers.js';
+import { comeBackCodes, comesBackAfterStatus } from '../shared/close-codes.js';
+import { LwsError, type LwsErrorCode } from '../shared/errors.js';
 
 /** How one try ended. */
 export type Ending = CloseInfo | LwsError;

@@ -1,6 +1,6 @@
-import { Buffer } from '../ambient.js';
-import { LwsError } from '../errors.js';
-import { Out, RequestFlag } from '../native.js';
+import { Out, RequestFlag } from '../crossing/native.js';
+import { Buffer } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { bodyError } from './body-error.js';
 import type { IncomingBody } from './incoming-body.js';
 import { responseHead } from './response-head.js';

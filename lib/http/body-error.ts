@@ -1,4 +1,4 @@
-import { LwsError } from '../errors.js';
+import { LwsError } from '../shared/errors.js';
 
 const statuses = new WeakMap<object, number>();
 

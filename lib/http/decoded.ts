@@ -1,4 +1,4 @@
-import { LwsError } from '../errors.js';
+import { LwsError } from '../shared/errors.js';
 import type { ResponseLike } from './response.js';
 
 /** What every `fetch` undoes (Fetch, "handle content codings"). */

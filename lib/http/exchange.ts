@@ -1,10 +1,10 @@
-import { Buffer } from '../ambient.js';
-import { wordsOf } from '../arguments.js';
-import type { Crossing } from '../crossing.js';
-import { LwsError } from '../errors.js';
-import { Gone, Out, RAW_INTERIM, RequestFlag } from '../native.js';
+import type { Transport } from '../connection/transport.js';
+import type { Crossing } from '../crossing/crossing.js';
+import { Gone, Out, RAW_INTERIM, RequestFlag } from '../crossing/native.js';
 import type { Trust } from '../proxy/trust.js';
-import type { Transport } from '../transport.js';
+import { Buffer } from '../shared/ambient.js';
+import { wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import { Answer } from './answer.js';
 import { bodyError, bodyErrorStatus } from './body-error.js';
 import { type FileMounts, hasFile, serveFile } from './files.js';

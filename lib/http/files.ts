@@ -1,8 +1,8 @@
 import { realpathSync, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { Buffer } from '../ambient.js';
-import { describe } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { describe } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import type { Answer } from './answer.js';
 import { httpDate, precondition, requestedRange, type Validators, validators } from './file-conditions.js';
 import { mediaType } from './media-types.js';

@@ -1,5 +1,5 @@
-import { copyAlone } from '../alone.js';
-import { Buffer } from '../ambient.js';
+import { copyAlone } from '../shared/alone.js';
+import { Buffer } from '../shared/ambient.js';
 import { bodyError } from './body-error.js';
 
 /** So much may wait for its reader before the peer is held back. */

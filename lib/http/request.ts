@@ -1,10 +1,10 @@
-import { AbortController, TextDecoder } from '../ambient.js';
-import { describe } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { UpgradeRequest } from '../connection/request.js';
+import type { Transport } from '../connection/transport.js';
 import type { Trust } from '../proxy/trust.js';
-import { UpgradeRequest } from '../request.js';
-import { shown } from '../shown.js';
-import type { Transport } from '../transport.js';
+import { AbortController, TextDecoder } from '../shared/ambient.js';
+import { describe } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
+import { shown } from '../shared/shown.js';
 import { bodyError } from './body-error.js';
 import type { IncomingBody } from './incoming-body.js';
 

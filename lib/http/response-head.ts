@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import { describe } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { describe } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 
 /** Any collection of header fields that a handler may give. */
 export type HeaderSource =

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
-import { clearImmediate, setImmediate } from '../ambient.js';
-import { describe } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { clearImmediate, setImmediate } from '../shared/ambient.js';
+import { describe } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import { type Answer, isBodyless } from './answer.js';
 import { describing } from './decoded.js';
 

@@ -1,6 +1,6 @@
-import { Buffer, setImmediate } from '../ambient.js';
-import { type Crossing, type FastBuffer, sendRaw } from '../crossing.js';
-import { OUT_COPY_MAX, Out } from '../native.js';
+import { type Crossing, type FastBuffer, sendRaw } from '../crossing/crossing.js';
+import { OUT_COPY_MAX, Out } from '../crossing/native.js';
+import { Buffer, setImmediate } from '../shared/ambient.js';
 
 /** A response waits for the socket while more than so many bytes wait in front of it. */
 export const HIGH_MARK = 64 * 1024;

@@ -1,4 +1,4 @@
-import type { RequestHeaders } from '../head.js';
+import type { RequestHeaders } from '../shared/head.js';
 import { readHostPort } from './address.js';
 import { type Hop, readForwarded } from './forwarded.js';
 import type { Trust } from './trust.js';

@@ -1,5 +1,5 @@
 import { BlockList, isIPv4 } from 'node:net';
-import { type Check, wrong } from '../checks.js';
+import { type Check, wrong } from '../shared/checks.js';
 import { plainAddress } from './address.js';
 
 /**

@@ -1,6 +1,6 @@
-import { LwsError } from '../errors.js';
 import type { SessionBus } from '../sessions/bus.js';
 import { causeOf } from '../sessions/cause.js';
+import { LwsError } from '../shared/errors.js';
 import type { RedisLink } from './link.js';
 
 /** Messages between nodes, each on a channel of its own behind the application's prefix. */

@@ -1,7 +1,7 @@
-import { clearTimeout, setTimeout } from '../ambient.js';
-import { wordsOf } from '../arguments.js';
-import { LwsError } from '../errors.js';
 import { causeOf } from '../sessions/cause.js';
+import { clearTimeout, setTimeout } from '../shared/ambient.js';
+import { wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import type { Argument, RedisLink } from './link.js';
 import { functionOf, program } from './program.js';
 import type { Reply } from './reply.js';

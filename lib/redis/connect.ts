@@ -1,5 +1,5 @@
-import { LwsError } from '../errors.js';
 import { describe } from '../sessions/ids.js';
+import { LwsError } from '../shared/errors.js';
 import { type IoredisClient, type IoredisCluster, linkIoredis, linkIoredisCluster } from './ioredis.js';
 import type { RedisLink } from './link.js';
 import {

@@ -1,5 +1,5 @@
-import { Buffer, process } from '../ambient.js';
-import { isUint8Array } from '../realms.js';
+import { Buffer, process } from '../shared/ambient.js';
+import { isUint8Array } from '../shared/realms.js';
 import type { RedisLink } from './link.js';
 
 /**

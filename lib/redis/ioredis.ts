@@ -1,5 +1,5 @@
-import { Buffer } from '../ambient.js';
 import type { Subscription } from '../sessions/bus.js';
+import { Buffer } from '../shared/ambient.js';
 import { bufferArguments, keepSubscribing, onceEvent, type RedisLink } from './link.js';
 import type { Reply } from './reply.js';
 

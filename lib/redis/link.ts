@@ -1,5 +1,5 @@
-import { Buffer, clearTimeout, setTimeout } from '../ambient.js';
 import type { Subscription } from '../sessions/bus.js';
+import { Buffer, clearTimeout, setTimeout } from '../shared/ambient.js';
 import type { Reply } from './reply.js';
 
 /** A command's arguments, binary-safe. */

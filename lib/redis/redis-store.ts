@@ -1,10 +1,10 @@
-import { LwsError } from '../errors.js';
 import type { SessionBus } from '../sessions/bus.js';
 import * as check from '../sessions/check.js';
 import { encode } from '../sessions/encode.js';
 import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
-import { shown } from '../shown.js';
+import { LwsError } from '../shared/errors.js';
+import { shown } from '../shared/shown.js';
 import { redisBus } from './bus.js';
 import { type Caller, createCaller, type Undo } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';

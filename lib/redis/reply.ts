@@ -1,8 +1,8 @@
-import { Buffer } from '../ambient.js';
-import { LwsError } from '../errors.js';
-import { isUint8Array } from '../realms.js';
 import { kindOf } from '../sessions/ids.js';
 import type { SessionRecord } from '../sessions/store.js';
+import { Buffer } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
+import { isUint8Array } from '../shared/realms.js';
 
 /** What Redis answers: bulk strings as bytes, integers, nothing, lists of those. */
 export type Reply = Uint8Array | string | number | null | Reply[];

@@ -1,4 +1,4 @@
-import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../ambient.js';
+import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../shared/ambient.js';
 import { type Core, inBackground, storesOf } from './core.js';
 import { isAlive } from './logins.js';
 import type { Attachment } from './registry.js';

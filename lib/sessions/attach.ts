@@ -1,5 +1,5 @@
-import { isThenable } from '../arguments.js';
-import { LwsError, type LwsErrorCode } from '../errors.js';
+import { isThenable } from '../shared/arguments.js';
+import { LwsError, type LwsErrorCode } from '../shared/errors.js';
 import { causeOf } from './cause.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';

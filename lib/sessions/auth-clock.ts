@@ -1,4 +1,4 @@
-import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../ambient.js';
+import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../shared/ambient.js';
 import { closings } from './close-codes.js';
 import { type Core, closeFor, inBackground } from './core.js';
 import type { Session } from './session.js';

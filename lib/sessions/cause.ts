@@ -1,4 +1,4 @@
-import { wordsOf } from '../arguments.js';
+import { wordsOf } from '../shared/arguments.js';
 
 /** Redis names the arguments of a command that it does not know; nobody needs them to understand the failure. */
 const argumentList = /, with args beginning with.*$/s;

@@ -1,6 +1,6 @@
-import { Buffer } from '../ambient.js';
-import { LwsError, type LwsErrorCode } from '../errors.js';
-import { isUint8Array } from '../realms.js';
+import { Buffer } from '../shared/ambient.js';
+import { LwsError, type LwsErrorCode } from '../shared/errors.js';
+import { isUint8Array } from '../shared/realms.js';
 import { describe, isWellFormed, kindOf } from './ids.js';
 import {
   type Change,

@@ -1,5 +1,5 @@
 /**
- * Why a connection was closed by its session. `lib/close-codes.ts` says after which of them a client comes back by
+ * Why a connection was closed by its session. `lib/shared/close-codes.ts` says after which of them a client comes back by
  * itself: 1013, after a pause, and 4440, with a new session. After the others something has to change first: a new
  * authentication for 4401, another decision of the user for 4409, fewer sessions for 4429, a new login for 1008.
  */

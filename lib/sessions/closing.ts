@@ -1,4 +1,4 @@
-import { closePayload } from '../arguments.js';
+import { closePayload } from '../shared/arguments.js';
 import { type Closing, closings } from './close-codes.js';
 
 /**

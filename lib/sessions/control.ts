@@ -1,6 +1,6 @@
-import { toBytes } from '../arguments.js';
-import { LwsError } from '../errors.js';
-import { isUint8Array } from '../realms.js';
+import { toBytes } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
+import { isUint8Array } from '../shared/realms.js';
 import type { SessionBus, Subscription } from './bus.js';
 import type { Closing } from './close-codes.js';
 import type { Counters } from './counters.js';

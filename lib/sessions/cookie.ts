@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { Buffer } from '../ambient.js';
+import { Buffer } from '../shared/ambient.js';
 
 /** Longest cookie header that is looked at, and most cookies of one name. */
 const maxHeader = 16_384;

@@ -1,4 +1,4 @@
-import { LwsError } from '../errors.js';
+import { LwsError } from '../shared/errors.js';
 import type { Activity } from './activity.js';
 import type { AuthClock } from './auth-clock.js';
 import type { Closing } from './close-codes.js';

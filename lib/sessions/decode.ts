@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { Buffer } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { formatVersion, maxDepth, tag, viewKinds } from './format.js';
 
 /**

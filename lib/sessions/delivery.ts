@@ -1,6 +1,6 @@
-import { Buffer } from '../ambient.js';
-import { closePayload, toBytes } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { closePayload, toBytes } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import { checkName, checkObject, refuseUnknown } from './check.js';
 import { type Core, storesOf } from './core.js';
 import { connectionOfKey, describe, kindOf } from './ids.js';

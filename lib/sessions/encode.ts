@@ -1,7 +1,7 @@
 import { types } from 'node:util';
-import { Buffer } from '../ambient.js';
-import { wordsOf } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import { defaultMaxBytes, formatVersion, maxDepth, tag, viewKinds } from './format.js';
 import { describe, isWellFormed } from './ids.js';
 

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
-import { nextTick, performance, process } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { nextTick, performance, process } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { causeOf } from './cause.js';
 import type { Session } from './session.js';
 

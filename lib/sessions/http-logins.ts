@@ -1,6 +1,6 @@
-import { nextTick } from '../ambient.js';
-import { LwsError } from '../errors.js';
-import { shown } from '../shown.js';
+import { nextTick } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
+import { shown } from '../shared/shown.js';
 import { causeOf } from './cause.js';
 import { checkFunction, checkName, checkObject, checkOptions, refuseUnknown } from './check.js';
 import { signedCookie } from './cookie.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
-import { clearInterval, nextTick, process, setInterval } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { clearInterval, nextTick, process, setInterval } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { causeOf } from './cause.js';
 import {
   checkFunction,

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
-import { Buffer } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { maxIdLength } from './store.js';
 
 const randomBytesPerId = 18;

@@ -1,5 +1,5 @@
-import { performance } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { performance } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
 import { type Core, closeFor, handleOf, inBackground, isStoreFailure, storesOf } from './core.js';

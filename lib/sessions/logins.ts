@@ -1,4 +1,4 @@
-import { LwsError } from '../errors.js';
+import { LwsError } from '../shared/errors.js';
 import { type Core, storesOf } from './core.js';
 import { describe } from './ids.js';
 import type { LoginSource } from './settings.js';

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
-import type { ServerOptions } from '../options.js';
-import { shown } from '../shown.js';
+import type { ServerOptions } from '../server/options.js';
+import { shown } from '../shared/shown.js';
 import { Activity } from './activity.js';
 import { attachConnection, checkConnection, checkSocket, createSession } from './attach.js';
 import { AuthClock } from './auth-clock.js';

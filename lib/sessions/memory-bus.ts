@@ -1,4 +1,4 @@
-import { setImmediate } from '../ambient.js';
+import { setImmediate } from '../shared/ambient.js';
 import type { SessionBus, Subscription } from './bus.js';
 
 /** A {@link SessionBus} among the managers that share one `MemoryStore`, in one process. */

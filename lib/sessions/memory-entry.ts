@@ -1,5 +1,5 @@
-import { Buffer } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import type { SessionRecord } from './store.js';
 import type { WheelEntry } from './wheel.js';
 

@@ -1,6 +1,6 @@
-import { performance } from '../ambient.js';
-import { LwsError } from '../errors.js';
-import { shown } from '../shown.js';
+import { performance } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
+import { shown } from '../shared/shown.js';
 import * as check from './check.js';
 import { encode } from './encode.js';
 import { connectionKey, connectionOfKey, makeId, partitionOf } from './ids.js';

@@ -1,5 +1,5 @@
-import { performance } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { performance } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import type { Closing } from './close-codes.js';
 import { connectionKey } from './ids.js';
 import type { Session } from './session.js';

@@ -1,4 +1,4 @@
-import { LwsError } from '../errors.js';
+import { LwsError } from '../shared/errors.js';
 import * as check from './check.js';
 import { kindOf } from './ids.js';
 import type { Identity } from './store.js';

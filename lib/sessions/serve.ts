@@ -1,7 +1,7 @@
-import { clearTimeout, setTimeout } from '../ambient.js';
-import type { Connection } from '../connection.js';
-import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../handlers.js';
-import type { ServerOptions } from '../options.js';
+import type { Connection } from '../connection/connection.js';
+import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../connection/handlers.js';
+import type { ServerOptions } from '../server/options.js';
+import { clearTimeout, setTimeout } from '../shared/ambient.js';
 import { attachConnection, closingFor } from './attach.js';
 import { checkFunction, checkObject, checkOptions } from './check.js';
 import { closings } from './close-codes.js';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
-import { performance } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { performance } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { checkAuthExpiresAt } from './check.js';
 import type { Closing } from './close-codes.js';
 import { closingOf } from './closing.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { process } from '../ambient.js';
-import { LwsError } from '../errors.js';
+import { process } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
 import { checkFunction, checkInteger, checkName, checkOptions, checkStore, refuseUnknown } from './check.js';
 import { defaultMaxBytes } from './format.js';
 import { describe } from './ids.js';

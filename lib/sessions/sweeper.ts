@@ -1,4 +1,4 @@
-import { clearTimeout, setImmediate, setTimeout } from '../ambient.js';
+import { clearTimeout, setImmediate, setTimeout } from '../shared/ambient.js';
 import { type Core, inBackground, storesOf } from './core.js';
 import type { SessionStore } from './store.js';
 

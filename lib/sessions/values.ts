@@ -1,6 +1,6 @@
-import { Buffer } from '../ambient.js';
-import { isThenable } from '../arguments.js';
-import { LwsError } from '../errors.js';
+import { Buffer } from '../shared/ambient.js';
+import { isThenable } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
 import { kindOf } from './ids.js';

@@ -49,7 +49,7 @@ lwsn_context* ContextOf(const Napi::CallbackInfo& info);
 /** The server of an id; null when it was released. */
 struct lwsn_server* FindServer(lwsn_context* context, const Napi::Value& id);
 
-/** Throws what lib/native.ts turns into an LwsError. */
+/** Throws what lib/crossing/native.ts turns into an LwsError. */
 void ThrowNative(Napi::Env env, const char* message);
 
 /* Each room adds its functions to the exports. */

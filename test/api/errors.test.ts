@@ -22,7 +22,7 @@ it.each([[new Error('x')], [null], [undefined], ['LwsError'], [{ name: 'LwsError
 );
 
 it('errors of another copy of the package are told by instanceof', async () => {
-  const other = (await import('../../lib/errors.js?copy' as string)) as { LwsError: typeof LwsError };
+  const other = (await import('../../lib/shared/errors.js?copy' as string)) as { LwsError: typeof LwsError };
   expect(other.LwsError).not.toBe(LwsError);
   expect(new other.LwsError('ERR_STORE', 'x')).toBeInstanceOf(LwsError);
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { isFinal } from '../../lib/client/verdict.js';
-import { comeBackCodes } from '../../lib/close-codes.js';
 import { LwsError } from '../../lib/index.js';
 import { closeCodes } from '../../lib/sessions/close-codes.js';
+import { comeBackCodes } from '../../lib/shared/close-codes.js';
 import { page } from './helpers/pages.js';
 
 type Row = [first: string, ...rest: string[]];

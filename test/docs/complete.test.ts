@@ -1,11 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
-import { checkTable } from '../../lib/checks.js';
 import { checkConnectOptions } from '../../lib/client/options.js';
-import { deflateSettings } from '../../lib/deflate.js';
+import { deflateSettings } from '../../lib/handshake/deflate.js';
 import { createServer, errorCodes, LwsError, reconnect } from '../../lib/index.js';
-import { checkOptions, deflateChecks } from '../../lib/options.js';
+import { checkOptions, deflateChecks } from '../../lib/server/options.js';
 import { settingsOf } from '../../lib/sessions/settings.js';
 import { maxTtl } from '../../lib/sessions/store.js';
+import { checkTable } from '../../lib/shared/checks.js';
 import { type Entry, entriesOf } from './helpers/entries.js';
 import { guides, page } from './helpers/pages.js';
 import { membersOf, numericDefaults } from './helpers/sources.js';
@@ -154,7 +154,7 @@ describe('bounds are those of the code', () => {
 });
 
 describe('defaults are those of the code', () => {
-  const server = numericDefaults('lib/options.ts', 'lib/server.ts', 'lib/host.ts');
+  const server = numericDefaults('lib/server/options.ts', 'lib/server/server.ts', 'lib/connection/host.ts');
   const client = new Map([
     ...server,
     ...numericDefaults('lib/client/options.ts', 'lib/client/connect.ts', 'lib/client/handshake.ts'),

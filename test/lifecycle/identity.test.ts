@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { Out } from '../../lib/crossing/native.js';
 import type { Connection } from '../../lib/index.js';
-import { Out } from '../../lib/native.js';
 import { turns, type Watched, watch } from '../helpers/lifecycle.js';
 import { type Client, frame, TEXT } from './fixtures/wire.mjs';
 

@@ -1,4 +1,4 @@
-/* What the other side asks for: records in the out-ring, as lib/crossing.ts writes them. */
+/* What the other side asks for: records in the out-ring, as lib/crossing/crossing.ts writes them. */
 #ifndef LWSN_TEST_OUT_H
 #define LWSN_TEST_OUT_H
 

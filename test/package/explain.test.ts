@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type Attempt, explain, type Platform, platformWords, prebuildName } from '../../lib/platform.js';
+import {
+  type Attempt,
+  explain,
+  type Platform,
+  platformWords,
+  prebuildName,
+} from '../../lib/crossing/platform.js';
 
 const glibc: Platform = {
   os: 'linux',

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { version } from '../../lib/version.js';
+import { version } from '../../lib/shared/version.js';
 import manifest from '../../package.json' with { type: 'json' };
 import { Layout, ofVersion, places, working } from './helpers/layout.js';
 

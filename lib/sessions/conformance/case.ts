@@ -1,4 +1,4 @@
-import { setTimeout } from '../../ambient.js';
+import { setTimeout } from '../../shared/ambient.js';
 import type { NewSession, SessionOwner, SessionRecord, SessionStore } from '../store.js';
 
 /** Two views of the same, at first empty, sessions. */

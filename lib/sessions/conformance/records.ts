@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Buffer } from '../../ambient.js';
+import { Buffer } from '../../shared/ambient.js';
 import { encode } from '../encode.js';
 import { attached, bytes, type Check, make, minute, sleep } from './case.js';
 

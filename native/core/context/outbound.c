@@ -26,7 +26,7 @@ typedef struct out_record {
   uint8_t payload[];
 } out_record;
 
-_Static_assert(sizeof(out_record) == LWSN_OUT_HEADER, "the surface to lib/native.ts");
+_Static_assert(sizeof(out_record) == LWSN_OUT_HEADER, "the surface to lib/crossing/native.ts");
 
 /* The words before the first record. */
 enum { WRITE_OFFSET, SORTED };

@@ -11,7 +11,7 @@
 struct lwsn_context;
 struct lwsn_transport;
 
-/** What a record asks for. The numbers are part of the surface to lib/native.ts. */
+/** What a record asks for. The numbers are part of the surface to lib/crossing/native.ts. */
 typedef enum lwsn_out_kind {
   LWSN_OUT_DATA = 1,  /* a message; detail: opcode, perhaps with LWSN_OUT_PLAIN */
   LWSN_OUT_RAW = 2,   /* bytes of an HTTP message; detail 1: of an interim response */

@@ -10,7 +10,7 @@
 #include "base/slab.h"
 
 /**
- * What a record tells. The numbers are part of the surface to lib/native.ts. A
+ * What a record tells. The numbers are part of the surface to lib/crossing/native.ts. A
  * server is told by its id: the low 32 bits in extra, those above them in slot,
  * or in detail where slot names a transport.
  */

@@ -10,7 +10,7 @@
 #include "wire/deflate.h"
 
 /**
- * Modes of a connection, chosen at accept; part of the surface to lib/native.ts.
+ * Modes of a connection, chosen at accept; part of the surface to lib/crossing/native.ts.
  * With DEFLATE the bits above it are the negotiated parameters, see
  * lwsn_connection_established.
  */

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { prebuildName, runningPlatform } from '../../../lib/platform.js';
-import { version } from '../../../lib/version.js';
+import { prebuildName, runningPlatform } from '../../../lib/crossing/platform.js';
+import { version } from '../../../lib/shared/version.js';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 /** The binary of the checkout, which works. */

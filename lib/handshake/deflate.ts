@@ -1,5 +1,5 @@
+import { ConnectionFlag, DeflateShift } from '../crossing/native.js';
 import { type Extension, parseExtensions } from './extensions.js';
-import { ConnectionFlag, DeflateShift } from './native.js';
 
 /** Options of `perMessageDeflate` (RFC 7692). */
 export interface DeflateOptions {

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { URLSearchParams } from './ambient.js';
-import { parseHead, type RequestHead, RequestHeaders } from './head.js';
-import { type Origin, originOf } from './proxy/origin.js';
-import type { Trust } from './proxy/trust.js';
-import { shown } from './shown.js';
-import { parseTarget, type RequestTarget } from './target.js';
+import { type Origin, originOf } from '../proxy/origin.js';
+import type { Trust } from '../proxy/trust.js';
+import { URLSearchParams } from '../shared/ambient.js';
+import { parseHead, type RequestHead, RequestHeaders } from '../shared/head.js';
+import { shown } from '../shared/shown.js';
+import { parseTarget, type RequestTarget } from '../shared/target.js';
 import type { Transport } from './transport.js';
 
 /**

@@ -1,14 +1,24 @@
-import { type Check, checkTable, integer, number, oneOf, record, text, type, wrong } from './checks.js';
-import type { Connection } from './connection.js';
-import type { DeflateOptions, DeflateSettings } from './deflate.js';
-import { LwsError } from './errors.js';
-import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from './handlers.js';
-import type { RequestHandler } from './http/exchange.js';
-import { normalOrigin } from './origins.js';
-import { checkTrust, type ForwardedHeader, type TrustProxy } from './proxy/trust.js';
-import type { UpgradeRequest } from './request.js';
-import type { ServerTlsOptions } from './tls.js';
-import { isName, NAME_MAX } from './topics.js';
+import type { Connection } from '../connection/connection.js';
+import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../connection/handlers.js';
+import type { UpgradeRequest } from '../connection/request.js';
+import { isName, NAME_MAX } from '../connection/topics.js';
+import type { DeflateOptions, DeflateSettings } from '../handshake/deflate.js';
+import { normalOrigin } from '../handshake/origins.js';
+import type { RequestHandler } from '../http/exchange.js';
+import { checkTrust, type ForwardedHeader, type TrustProxy } from '../proxy/trust.js';
+import {
+  type Check,
+  checkTable,
+  integer,
+  number,
+  oneOf,
+  record,
+  text,
+  type,
+  wrong,
+} from '../shared/checks.js';
+import { LwsError } from '../shared/errors.js';
+import type { ServerTlsOptions } from '../tls/tls.js';
 
 /** Takes the upgrade. */
 export interface UpgradeAcceptance<D> {

@@ -1,10 +1,10 @@
-import { nextTick } from './ambient.js';
+import { ConnectionFlag } from '../crossing/native.js';
+import type { ServerOptions } from '../server/options.js';
+import { nextTick } from '../shared/ambient.js';
+import type { LwsError } from '../shared/errors.js';
+import { type Scope, within } from '../shared/scope.js';
 import type { Connection } from './connection.js';
-import type { LwsError } from './errors.js';
 import type { Behavior, Handlers, Host, ProtocolOptions } from './handlers.js';
-import { ConnectionFlag } from './native.js';
-import type { ServerOptions } from './options.js';
-import { type Scope, within } from './scope.js';
 
 /** What the options of one kind of connection come to. */
 export function behaviorOf(protocol: string, options: ProtocolOptions & Handlers): Behavior {

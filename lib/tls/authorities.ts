@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
-import { Buffer, process } from './ambient.js';
+import { Buffer, process } from '../shared/ambient.js';
 
 /** Whom Node's own TLS clients trust where no `ca` is given. */
 export interface Authorities {

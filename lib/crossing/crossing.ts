@@ -1,5 +1,5 @@
 import { markAsUntransferable } from 'node:worker_threads';
-import { Buffer, process } from './ambient.js';
+import { Buffer, process } from '../shared/ambient.js';
 import {
   type Native,
   native,

@@ -1,4 +1,4 @@
-import { OPCODE_BINARY, OPCODE_TEXT, PLAIN } from './native.js';
+import { OPCODE_BINARY, OPCODE_TEXT, PLAIN } from '../crossing/native.js';
 
 /** What became of a message; see {@link Connection.send}. */
 export type SendResult = 'sent' | 'buffered' | 'dropped' | 'closed';

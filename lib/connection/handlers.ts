@@ -1,7 +1,7 @@
+import type { Trust } from '../proxy/trust.js';
+import type { LwsError } from '../shared/errors.js';
+import type { Scope } from '../shared/scope.js';
 import type { Connection } from './connection.js';
-import type { LwsError } from './errors.js';
-import type { Trust } from './proxy/trust.js';
-import type { Scope } from './scope.js';
 import type { Topics } from './topics.js';
 
 /** How a connection ended. */

@@ -1,4 +1,4 @@
-import { process } from './ambient.js';
+import { process } from '../shared/ambient.js';
 
 const WARNING =
   'A message came for a connection that nobody reads, and is discarded, as all further ones (stats().messagesDiscarded). ' +

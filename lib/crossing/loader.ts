@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { process } from './ambient.js';
-import { LwsError } from './errors.js';
+import { process } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
+import { version } from '../shared/version.js';
 import { type Attempt, explain, type Platform, prebuildName, runningPlatform } from './platform.js';
-import { version } from './version.js';
 
 /** The folder of this package: the nearest one above with our package.json; in a bundle, the bundle's. */
 function packageRoot(): string {

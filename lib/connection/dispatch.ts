@@ -1,6 +1,4 @@
-import { callFragment, callOpen, callPong, callWritable, message } from './calls.js';
-import { Connection, Stage } from './connection.js';
-import { type Crossing, type FastBuffer, startCrossing } from './crossing.js';
+import { type Crossing, type FastBuffer, startCrossing } from '../crossing/crossing.js';
 import {
   Closing,
   FragmentFlag,
@@ -11,12 +9,14 @@ import {
   REQUEST_SERVER,
   RequestFlag,
   serverId,
-} from './native.js';
-import { environmentScope, runInAsyncScope, type Scope } from './scope.js';
+} from '../crossing/native.js';
+import { Upgrade, type UpgradeHost } from '../handshake/upgrade.js';
+import { environmentScope, runInAsyncScope, type Scope } from '../shared/scope.js';
+import { TlsInfo } from '../tls/tls.js';
+import { callFragment, callOpen, callPong, callWritable, message } from './calls.js';
+import { Connection, Stage } from './connection.js';
 import type { Sink } from './sink.js';
-import { TlsInfo } from './tls.js';
 import { PEER_BYTES, readPeer, Transport } from './transport.js';
-import { Upgrade, type UpgradeHost } from './upgrade.js';
 
 /** What the dispatcher needs of a server. */
 export interface Target extends UpgradeHost {

@@ -1,19 +1,19 @@
-import { AbortController, Buffer } from './ambient.js';
-import { closePayload, toBytes, wordsOf } from './arguments.js';
+import type { UpgradeResponse } from '../client/response-head.js';
+import type { Crossing } from '../crossing/crossing.js';
+import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from '../crossing/native.js';
+import { AbortController, Buffer } from '../shared/ambient.js';
+import { closePayload, toBytes, wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
+import { isUint8Array } from '../shared/realms.js';
+import { runInAsyncScope } from '../shared/scope.js';
+import { shown } from '../shared/shown.js';
 import { callClose } from './calls.js';
-import type { UpgradeResponse } from './client/response-head.js';
-import type { Crossing } from './crossing.js';
 import { type Death, deadUse } from './death.js';
-import { LwsError } from './errors.js';
 import type { Behavior, CloseInfo, Host } from './handlers.js';
 import { connectionId } from './ids.js';
 import { type Held, Inbox } from './inbox.js';
-import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from './native.js';
-import { isUint8Array } from './realms.js';
 import { UpgradeRequest } from './request.js';
-import { runInAsyncScope } from './scope.js';
 import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
-import { shown } from './shown.js';
 import { Subscriptions, type Topics } from './topics.js';
 import type { Transport } from './transport.js';
 

@@ -1,4 +1,4 @@
-import { URL } from './ambient.js';
+import { URL } from '../shared/ambient.js';
 /**
  * An origin as browsers write it (RFC 6454 6.2): scheme and host in lower case, no default port, nothing behind. Undefined
  * for what is none, as `'*'` or a URL with a path.

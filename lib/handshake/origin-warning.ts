@@ -1,4 +1,4 @@
-import { process } from './ambient.js';
+import { process } from '../shared/ambient.js';
 
 const COOKIE = /\r\ncookie:/i;
 const ORIGIN = /\r\norigin:[ \t]*(?:[a-z][\w+.-]*:\/\/)?([^\r]*)/i;

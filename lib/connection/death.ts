@@ -1,4 +1,4 @@
-import { LwsError } from './errors.js';
+import { LwsError } from '../shared/errors.js';
 import type { CloseInfo } from './handlers.js';
 
 /** When and why a connection died. */

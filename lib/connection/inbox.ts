@@ -1,12 +1,12 @@
-import { copyAlone, isAlone } from './alone.js';
-import { setImmediate } from './ambient.js';
+import { ConnectionFlag, Out } from '../crossing/native.js';
+import { copyAlone, isAlone } from '../shared/alone.js';
+import { setImmediate } from '../shared/ambient.js';
+import { LwsError } from '../shared/errors.js';
+import { Grace } from '../shared/grace.js';
 import { callFragment, callMessage, callPong } from './calls.js';
 import type { Connection } from './connection.js';
 import { Stage } from './connection.js';
-import { LwsError } from './errors.js';
-import { Grace } from './grace.js';
 import type { CloseInfo, FragmentInfo } from './handlers.js';
-import { ConnectionFlag, Out } from './native.js';
 
 /** Bytes an iterator may leave unread before reading stops, and below which it goes on. */
 const HIGH_WATER = 64 * 1024;

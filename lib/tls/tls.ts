@@ -2,12 +2,18 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
-import { Buffer } from './ambient.js';
-import { describe } from './arguments.js';
+import {
+  type Native,
+  type NativeTlsInfo,
+  type NativeTlsOptions,
+  native,
+  type TlsHandle,
+} from '../crossing/native.js';
+import { Buffer } from '../shared/ambient.js';
+import { describe } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
+import { isUint8Array } from '../shared/realms.js';
 import { type Authorities, nodeAuthorities, verifiesByDefault } from './authorities.js';
-import { LwsError } from './errors.js';
-import { type Native, type NativeTlsInfo, type NativeTlsOptions, native, type TlsHandle } from './native.js';
-import { isUint8Array } from './realms.js';
 
 /** PEM text, the path of a PEM file, bytes, or several of them to be read one after the other. */
 export type PemSource = string | Uint8Array | readonly (string | Uint8Array)[];

@@ -1,8 +1,8 @@
-import { describe, toBytes } from './arguments.js';
+import type { Crossing } from '../crossing/crossing.js';
+import { OPCODE_BINARY, OPCODE_TEXT } from '../crossing/native.js';
+import { describe, toBytes } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
 import { type Connection, Stage } from './connection.js';
-import type { Crossing } from './crossing.js';
-import { LwsError } from './errors.js';
-import { OPCODE_BINARY, OPCODE_TEXT } from './native.js';
 import { opcodeFor, type SendOptions } from './sending.js';
 
 /** Longest name of a topic or group, in UTF-16 code units (`length`). */

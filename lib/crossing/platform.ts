@@ -1,4 +1,4 @@
-import { process } from './ambient.js';
+import { process } from '../shared/ambient.js';
 /** What of the running process decides whether a binary loads. */
 export interface Platform {
   readonly os: string;

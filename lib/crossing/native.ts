@@ -1,6 +1,6 @@
 /**
- * The whole surface of the native binary. Nothing outside `lib/crossing.ts`
- * and `lib/server.ts` calls it; the numbers are those of `native/core`.
+ * The whole surface of the native binary. Nothing outside `lib/crossing/crossing.ts`
+ * and `lib/server/server.ts` calls it; the numbers are those of `native/core`.
  */
 import { loadNative } from './loader.js';
 

@@ -2,10 +2,10 @@
  * Calls of the user's handlers, each in the async context that is theirs (scope.ts). What one throws or rejects with
  * closes its own connection and reaches nobody else (`Connection.fail`).
  */
-import { isThenable } from './arguments.js';
+import { isThenable } from '../shared/arguments.js';
+import { runInAsyncScope } from '../shared/scope.js';
 import type { Connection } from './connection.js';
 import type { CloseInfo, FragmentInfo } from './handlers.js';
-import { runInAsyncScope } from './scope.js';
 
 function watch(connection: Connection, result: unknown, handler: string): void {
   if (isThenable(result)) result.then(undefined, (cause) => connection.fail(cause, handler));

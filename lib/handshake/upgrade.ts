@@ -1,19 +1,19 @@
-import { Buffer } from './ambient.js';
-import { describe, isThenable, wordsOf } from './arguments.js';
-import { Connection } from './connection.js';
-import { type Crossing, sendRaw } from './crossing.js';
+import { Connection } from '../connection/connection.js';
+import type { Behavior, Host } from '../connection/handlers.js';
+import { UpgradeRequest } from '../connection/request.js';
+import type { Sink } from '../connection/sink.js';
+import type { Transport } from '../connection/transport.js';
+import { type Crossing, sendRaw } from '../crossing/crossing.js';
+import { OUT_COPY_MAX, Out, RequestFlag } from '../crossing/native.js';
+import { headerLines, responseHead } from '../http/response-head.js';
+import type { Trust } from '../proxy/trust.js';
+import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from '../server/options.js';
+import { Buffer } from '../shared/ambient.js';
+import { describe, isThenable, wordsOf } from '../shared/arguments.js';
+import { LwsError } from '../shared/errors.js';
+import { isUint8Array } from '../shared/realms.js';
 import { acceptOffer, type DeflateSettings, deflateFlags } from './deflate.js';
-import { LwsError } from './errors.js';
-import type { Behavior, Host } from './handlers.js';
-import { headerLines, responseHead } from './http/response-head.js';
-import { OUT_COPY_MAX, Out, RequestFlag } from './native.js';
-import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './options.js';
 import type { OriginWarning } from './origin-warning.js';
-import type { Trust } from './proxy/trust.js';
-import { isUint8Array } from './realms.js';
-import { UpgradeRequest } from './request.js';
-import type { Sink } from './sink.js';
-import type { Transport } from './transport.js';
 
 /** What an upgrade needs of its server. */
 export interface UpgradeHost extends Host {

@@ -1,7 +1,7 @@
-import type { Adoption } from './adopt/adoption.js';
+import type { Adoption } from '../adopt/adoption.js';
+import { shown } from '../shared/shown.js';
+import type { TlsInfo } from '../tls/tls.js';
 import { transportId } from './ids.js';
-import { shown } from './shown.js';
-import type { TlsInfo } from './tls.js';
 
 /**
  * One network connection. It outlives the requests on it and carries at most one
