@@ -167,10 +167,12 @@ export class Oracle {
     this.ledgers = new Map();
     this.opened = 0;
     this.last = [];
+    this.traced = 0;
     this.tell = fail;
   }
 
   trace(text) {
+    this.traced++;
     this.last.push(text);
     if (this.last.length > TRACED) this.last.shift();
   }

@@ -14,7 +14,7 @@ import { randomOf } from './random.mjs';
 import { answer, requests } from './requests.mjs';
 import { tempers } from './tempers.mjs';
 
-/** How long everybody may take to come to an end; then somebody hangs. */
+/** How long nothing at all may happen while an end is awaited; then somebody hangs. A slow machine is no hang. */
 const PATIENCE = 30_000;
 
 const offers = [
@@ -103,10 +103,19 @@ async function soon(holds, patience = PATIENCE) {
 }
 
 async function within(promise, oracle, what) {
-  const timer = new AbortController();
-  const late = sleep(PATIENCE, 'late', { signal: timer.signal }).catch(() => {});
-  if ((await Promise.race([promise, late])) === 'late') oracle.fail(what());
-  timer.abort();
+  let settled = false;
+  const end = promise.finally(() => {
+    settled = true;
+  });
+  let seen = -1;
+  while (!settled) {
+    if (oracle.traced === seen) return oracle.fail(what());
+    seen = oracle.traced;
+    const timer = new AbortController();
+    await Promise.race([end, sleep(PATIENCE, undefined, { signal: timer.signal }).catch(() => {})]);
+    timer.abort();
+  }
+  return end;
 }
 
 /**
