@@ -5,11 +5,11 @@
  */
 
 export type { AdoptOptions } from './adopt/adopter.js';
-export type { AttachOptions, NodeServer } from './adopt/attach.js';
+export type { AttachOptions } from './adopt/attach.js';
+export type { NodeServer } from './adopt/node-server.js';
 export { connect } from './client/connect.js';
 export type { ConnectOptions, HeaderFields } from './client/options.js';
 export { type Reconnecting, type ReconnectOptions, type RetryInfo, reconnect } from './client/reconnect.js';
-export { ResponseHeaders, type UpgradeResponse } from './client/response-head.js';
 export { Connection } from './connection/connection.js';
 export {
   type CloseInfo,
@@ -19,23 +19,25 @@ export {
   protocol,
 } from './connection/handlers.js';
 export { UpgradeRequest } from './connection/request.js';
+export { ResponseHeaders, type UpgradeResponse } from './connection/response.js';
 export type { SendOptions, SendResult } from './connection/sending.js';
 export { Transport } from './connection/transport.js';
 export type { DeflateOptions } from './handshake/deflate.js';
+export type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './handshake/upgrade-answer.js';
 export type { RequestAnswer, RequestHandler } from './http/exchange.js';
 export { type BodyLimit, HttpRequest } from './http/request.js';
-export type { HeadersLike, ResponseLike } from './http/response.js';
+export type { HeadersLike, ResponseLike } from './http/response-like.js';
 export type { ForwardedHeader, TrustProxy } from './proxy/trust.js';
-export type { ServerOptions, UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './server/options.js';
-export {
-  type CloseOptions,
-  type CloseResult,
-  type Connections,
-  createServer,
-  type ListenAddress,
-  type Server,
-  type ServerStats,
-} from './server/server.js';
+export type {
+  CloseOptions,
+  CloseResult,
+  Connections,
+  ListenAddress,
+  Server,
+  ServerStats,
+} from './server/api.js';
+export type { ServerOptions } from './server/options.js';
+export { createServer } from './server/server.js';
 export { errorCodes, LwsError, type LwsErrorCode } from './shared/errors.js';
 export { RequestHeaders } from './shared/head.js';
 export {

@@ -66,7 +66,9 @@ export async function compile(folder, settings = {}, arch = process.arch) {
 /** The version that every binary carries; the loader refuses one of another. */
 function packageVersion() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const stated = /version = '([^']+)'/.exec(readFileSync(join(root, 'lib', 'shared', 'version.ts'), 'utf8'))?.[1];
+  const stated = /version = '([^']+)'/.exec(
+    readFileSync(join(root, 'lib', 'shared', 'version.ts'), 'utf8'),
+  )?.[1];
   if (stated !== version)
     throw new Failure(`package.json is of version ${version}, lib/shared/version.ts says ${stated}`);
   return version;

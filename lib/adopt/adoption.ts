@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Connection } from '../connection/connection.js';
+import type { Adopted } from '../connection/transport.js';
 import { LwsError } from '../shared/errors.js';
 
 function ignore(): void {}
 
 /** A stream of Node on its way to a connection, and who waits for that. Lives on its transport. */
-export class Adoption {
+export class Adoption implements Adopted {
   /** What `connection.data` is unless `upgrade` gives another. */
   readonly data: unknown;
   /** The request as Node took it in; undefined for a stream of HTTP/2. */

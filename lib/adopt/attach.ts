@@ -1,22 +1,13 @@
 import type { EventEmitter } from 'node:events';
-import type { Server as HttpServer, IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type {
-  Http2SecureServer,
-  Http2Server,
-  Http2ServerRequest,
-  Http2ServerResponse,
-  ServerHttp2Stream,
-} from 'node:http2';
-import type { Server as HttpsServer } from 'node:https';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { describe } from '../shared/arguments.js';
 import { LwsError } from '../shared/errors.js';
 import { parseTarget } from '../shared/target.js';
+import type { NodeServer } from './node-server.js';
 import { asksForWebSocket, passOn } from './pass-on.js';
 import { refuse } from './refuse.js';
-
-/** A server of Node's `http`, `https` or `http2`, also one that Express or Fastify made. */
-export type NodeServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
 
 /** Options of {@link Server.attach}. */
 export interface AttachOptions {

@@ -2,7 +2,7 @@ import http, { type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Buffer } from '../shared/ambient.js';
 import { listElements } from '../shared/target.js';
-import type { NodeServer } from './attach.js';
+import type { NodeServer } from './node-server.js';
 import { refuse } from './refuse.js';
 import { requestText } from './request-text.js';
 

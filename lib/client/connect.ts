@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
-import { descriptorOf } from '../adopt/descriptor.js';
 import { Connection } from '../connection/connection.js';
 import { type Dispatcher, dispatcher } from '../connection/dispatch.js';
-import type { Host } from '../connection/handlers.js';
-import { behaviorOf, hostSettings } from '../connection/host.js';
+import { behaviorOf, type HostOptions, hostSettings } from '../connection/host.js';
+import type { Host } from '../connection/owner.js';
 import { Transport } from '../connection/transport.js';
+import { descriptorOf } from '../crossing/descriptor.js';
+import { nativeOptions } from '../handshake/core-options.js';
 import { type DeflateSettings, deflateSettings } from '../handshake/deflate.js';
-import { nativeOptions, type ServerOptions } from '../server/options.js';
 import { AbortController, setImmediate } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
 import { LwsError, type LwsErrorCode } from '../shared/errors.js';
@@ -52,11 +52,11 @@ async function attempt({ url, options, deflate, signal, mayRedirect, scope }: At
   const hub = dispatcher();
   const { native } = hub.crossing;
   /* each connection has counters and limits of its own, and they die with it */
-  const limits = { ...options, handshakeTimeout: NO_TIMEOUT } as ServerOptions;
+  const limits = { ...options, handshakeTimeout: NO_TIMEOUT };
   const server = native.createServer(nativeOptions(limits, deflate));
   if (context !== undefined) native.setTls(server, context);
   const release = () => native.releaseServer(server);
-  const host: Host = { ...hostSettings(options as ServerOptions, scope), left: () => setImmediate(release) };
+  const host: Host = { ...hostSettings(options as HostOptions, scope), left: () => setImmediate(release) };
   const { remoteAddress = '', remotePort = 0 } = socket;
   let handle: [number, number];
   try {

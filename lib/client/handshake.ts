@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Connection } from '../connection/connection.js';
-import type { Behavior, Host } from '../connection/handlers.js';
+import type { Behavior, Host } from '../connection/owner.js';
+import type { UpgradeResponse } from '../connection/response.js';
 import type { Sink } from '../connection/sink.js';
 import type { Transport } from '../connection/transport.js';
 import { type Crossing, sendRaw } from '../crossing/crossing.js';
@@ -12,16 +13,13 @@ import { LwsError } from '../shared/errors.js';
 import { TlsInfo } from '../tls/tls.js';
 import { basicCredentials } from './credentials.js';
 import { ended, systemError } from './network-error.js';
-import type { ConnectOptions } from './options.js';
+import type { ConnectOptions, RequestOptions } from './options.js';
 import { isRedirect } from './redirect.js';
 import { BODY_TIME, Refusal } from './refusal.js';
-import { isInterim, parseResponseHead, type ResponseHead, type UpgradeResponse } from './response-head.js';
+import { isInterim, parseResponseHead, type ResponseHead } from './response-head.js';
 
 /** What the handshake decided: a connection, a redirect, or an error. */
 export type Outcome = Connection | { redirect: ResponseHead } | LwsError;
-
-/** Options whose headers were read. */
-export type RequestOptions = Omit<ConnectOptions<never>, 'headers'> & { headers: [string, string][] };
 
 /** The request and the key that its answer must prove to know. */
 export function makeRequest(

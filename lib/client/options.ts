@@ -1,10 +1,22 @@
 import { isIP, type LookupFunction } from 'node:net';
 import type { Connection } from '../connection/connection.js';
+import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
 import type { Handlers } from '../connection/handlers.js';
 import type { DeflateOptions } from '../handshake/deflate.js';
-import { checkReaders, DAY, deflateChecks, handlerChecks, MAX_INT, token } from '../server/options.js';
+import { deflateChecks } from '../handshake/deflate.js';
 import { URL } from '../shared/ambient.js';
-import { type Check, checkTable, integer, oneOf, text, type, wrong } from '../shared/checks.js';
+import {
+  type Check,
+  checkTable,
+  DAY,
+  integer,
+  MAX_INT,
+  oneOf,
+  text,
+  token,
+  type,
+  wrong,
+} from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isAbortSignal } from '../shared/signals.js';
 import { type ClientTlsOptions, checkClientTls } from '../tls/tls.js';
@@ -73,6 +85,9 @@ export interface ConnectOptions<D = unknown> extends Handlers<D> {
   /** What went wrong in handlers after it opened. Absent: it surfaces as uncaught. */
   error?(error: LwsError, connection: Connection<D> | undefined): void;
 }
+
+/** Options whose headers were read. */
+export type RequestOptions = Omit<ConnectOptions<never>, 'headers'> & { headers: [string, string][] };
 
 export const connectChecks: Record<string, Check> = {
   ...handlerChecks,

@@ -1,9 +1,8 @@
 import type { Connection } from '../connection/connection.js';
 import type { CloseInfo } from '../connection/handlers.js';
-import { DAY } from '../server/options.js';
 import { AbortController, clearTimeout, performance, setTimeout } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
-import { type Check, checkTable, integer, type, wrong } from '../shared/checks.js';
+import { type Check, checkTable, DAY, integer, type, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { shown } from '../shared/shown.js';
 import { onAbort } from '../shared/signals.js';

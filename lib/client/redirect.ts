@@ -1,6 +1,6 @@
 import { Buffer, URL } from '../shared/ambient.js';
 import type { LwsError } from '../shared/errors.js';
-import type { RequestOptions } from './handshake.js';
+import type { RequestOptions } from './options.js';
 import { parseUrl } from './options.js';
 import { Refusal } from './refusal.js';
 import type { ResponseHead } from './response-head.js';

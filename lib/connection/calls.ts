@@ -4,15 +4,15 @@
  */
 import { isThenable } from '../shared/arguments.js';
 import { runInAsyncScope } from '../shared/scope.js';
-import type { Connection } from './connection.js';
-import type { CloseInfo, FragmentInfo } from './handlers.js';
+import type { CloseInfo, FragmentInfo } from './events.js';
+import type { Owner } from './owner.js';
 
-function watch(connection: Connection, result: unknown, handler: string): void {
+function watch(connection: Owner, result: unknown, handler: string): void {
   if (isThenable(result)) result.then(undefined, (cause) => connection.fail(cause, handler));
 }
 
 /** In a scope that was entered already. */
-export function message(connection: Connection, data: string | Buffer): void {
+export function message(connection: Owner, data: string | Buffer): void {
   try {
     const result = connection.behavior.handlers.message!(connection, data);
     if (result !== undefined) watch(connection, result, 'message');
@@ -21,11 +21,11 @@ export function message(connection: Connection, data: string | Buffer): void {
   }
 }
 
-export function callMessage(connection: Connection, data: string | Buffer): void {
+export function callMessage(connection: Owner, data: string | Buffer): void {
   runInAsyncScope.call(connection.host.scope(), message, undefined, connection, data);
 }
 
-function fragment(connection: Connection, data: Buffer, info: FragmentInfo): void {
+function fragment(connection: Owner, data: Buffer, info: FragmentInfo): void {
   try {
     const result = connection.behavior.handlers.fragment!(connection, data, info);
     if (result !== undefined) watch(connection, result, 'fragment');
@@ -34,11 +34,11 @@ function fragment(connection: Connection, data: Buffer, info: FragmentInfo): voi
   }
 }
 
-export function callFragment(connection: Connection, data: Buffer, info: FragmentInfo): void {
+export function callFragment(connection: Owner, data: Buffer, info: FragmentInfo): void {
   runInAsyncScope.call(connection.host.scope(), fragment, undefined, connection, data, info);
 }
 
-function pong(connection: Connection, data: Buffer): void {
+function pong(connection: Owner, data: Buffer): void {
   try {
     const result = connection.behavior.handlers.pong!(connection, data);
     if (result !== undefined) watch(connection, result, 'pong');
@@ -47,11 +47,11 @@ function pong(connection: Connection, data: Buffer): void {
   }
 }
 
-export function callPong(connection: Connection, data: Buffer): void {
+export function callPong(connection: Owner, data: Buffer): void {
   runInAsyncScope.call(connection.host.scope(), pong, undefined, connection, data);
 }
 
-function writable(connection: Connection): void {
+function writable(connection: Owner): void {
   try {
     const result = connection.behavior.handlers.writable!(connection);
     if (result !== undefined) watch(connection, result, 'writable');
@@ -60,26 +60,26 @@ function writable(connection: Connection): void {
   }
 }
 
-export function callWritable(connection: Connection): void {
+export function callWritable(connection: Owner): void {
   runInAsyncScope.call(connection.host.scope(), writable, undefined, connection);
 }
 
-function open(connection: Connection): void {
+function open(connection: Owner): void {
   try {
     const result = connection.behavior.handlers.open!(connection);
-    if (isThenable(result)) connection.ownInbox().holdOpen(result, connection.host.openTimeout);
+    if (isThenable(result)) connection.holdOpen(result, connection.host.openTimeout);
   } catch (cause) {
     connection.fail(cause, 'open');
   }
 }
 
 /** Messages wait until what it returns has settled. */
-export function callOpen(connection: Connection): void {
+export function callOpen(connection: Owner): void {
   if (connection.behavior.handlers.open === undefined) return;
   runInAsyncScope.call(connection.host.scope(), open, undefined, connection);
 }
 
-function close(connection: Connection, info: CloseInfo): void {
+function close(connection: Owner, info: CloseInfo): void {
   try {
     const result = connection.behavior.handlers.close!(connection, info);
     if (result !== undefined) watch(connection, result, 'close');
@@ -88,7 +88,7 @@ function close(connection: Connection, info: CloseInfo): void {
   }
 }
 
-export function callClose(connection: Connection, info: CloseInfo): void {
+export function callClose(connection: Owner, info: CloseInfo): void {
   if (connection.behavior.handlers.close === undefined) return;
   runInAsyncScope.call(connection.host.scope(), close, undefined, connection, info);
 }

@@ -1,4 +1,3 @@
-import type { UpgradeResponse } from '../client/response-head.js';
 import type { Crossing } from '../crossing/crossing.js';
 import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from '../crossing/native.js';
 import { AbortController, Buffer } from '../shared/ambient.js';
@@ -9,19 +8,16 @@ import { runInAsyncScope } from '../shared/scope.js';
 import { shown } from '../shared/shown.js';
 import { callClose } from './calls.js';
 import { type Death, deadUse } from './death.js';
-import type { Behavior, CloseInfo, Host } from './handlers.js';
+import type { CloseInfo } from './events.js';
 import { connectionId } from './ids.js';
 import { type Held, Inbox } from './inbox.js';
+import type { Behavior, Host, Owner } from './owner.js';
 import { UpgradeRequest } from './request.js';
+import type { UpgradeResponse } from './response.js';
 import { opcodeFor, type SendOptions, type SendResult } from './sending.js';
+import { Stage } from './stage.js';
 import { Subscriptions, type Topics } from './topics.js';
 import type { Transport } from './transport.js';
-
-/**
- * @internal How far a connection is. LOST: nothing can be sent any more, which `send` was told before any event tells
- * it; what had come is still delivered. ENDED: its slot may have another tenant soon, and its `close` may wait.
- */
-export const Stage = { OPEN: 0, LOST: 1, CLOSING: 2, ENDED: 3, DEAD: 4 } as const;
 
 /** Longest text whose UTF-8 surely fits a ring record. */
 const TEXT_COPY_MAX = Math.floor(OUT_COPY_MAX / 3);
@@ -44,7 +40,7 @@ interface Extras {
  * With `strictLifetime` every use of a dead connection throws
  * `ERR_CONNECTION_CLOSED`. `id`, `request`, `transport` and `closed` stay.
  */
-export class Connection<D = unknown, X = unknown> {
+export class Connection<D = unknown, X = unknown> implements Owner {
   /** The user's value; what `upgrade` returned as `data`. */
   data: D;
   /** The network connection underneath. */
@@ -262,14 +258,14 @@ export class Connection<D = unknown, X = unknown> {
     const topics = this.topicsOfServer();
     this.#extras ??= {};
     this.#extras.subscriptions ??= new Subscriptions(topics);
-    return this.#extras.subscriptions.add(this as unknown as Connection, topic);
+    return this.#extras.subscriptions.add(this, topic);
   }
 
   /** Ends a subscription; returns whether there was one. Throws as `subscribe`. */
   unsubscribe(topic: string): boolean {
     if (this.refuseDead()) return false;
     this.topicsOfServer();
-    return this.#extras?.subscriptions?.remove(this as unknown as Connection, topic) ?? false;
+    return this.#extras?.subscriptions?.remove(this, topic) ?? false;
   }
 
   /**
@@ -378,7 +374,7 @@ export class Connection<D = unknown, X = unknown> {
 
   /** @internal */
   ownInbox(): Inbox {
-    this.inbox ??= new Inbox(this as unknown as Connection);
+    this.inbox ??= new Inbox(this);
     return this.inbox;
   }
 
@@ -386,6 +382,11 @@ export class Connection<D = unknown, X = unknown> {
   answeredWith(response: UpgradeResponse): void {
     this.#extras ??= {};
     this.#extras.response = response;
+  }
+
+  /** @internal */
+  holdOpen(opening: PromiseLike<unknown>, timeout: number): void {
+    this.ownInbox().holdOpen(opening, timeout);
   }
 
   /** @internal What its handler was given too early comes again, before all that follows, when `until` has settled. */
@@ -398,7 +399,7 @@ export class Connection<D = unknown, X = unknown> {
     if (this.stage <= Stage.LOST) this.close(1011, 'the server met an error');
     const text = `The ${handler} handler failed: ${wordsOf(cause)}`;
     const error = new LwsError('ERR_HANDLER', text, { cause });
-    this.host.failed(error, this as unknown as Connection);
+    this.host.failed(error, this);
   }
 
   /**
@@ -428,7 +429,7 @@ export class Connection<D = unknown, X = unknown> {
 
   /** @internal The last event; afterwards nothing of the user's can be reached from here. */
   die(info: CloseInfo): void {
-    callClose(this as unknown as Connection, info);
+    callClose(this, info);
     this.invalidate(info);
   }
 
@@ -439,7 +440,7 @@ export class Connection<D = unknown, X = unknown> {
     this.transport.data = undefined as X;
     const extras = this.#extras;
     if (extras?.memory) this.crossing.native.detachMemory(extras.memory);
-    this.host.left(this as unknown as Connection);
+    this.host.left(this);
     this.inbox?.finish();
     extras?.resolveClosed?.(info);
     if (extras?.abort)

@@ -1,5 +1,5 @@
 import { LwsError } from '../shared/errors.js';
-import type { CloseInfo } from './handlers.js';
+import type { CloseInfo } from './events.js';
 
 /** When and why a connection died. */
 export interface Death {

@@ -10,16 +10,20 @@ import {
   RequestFlag,
   serverId,
 } from '../crossing/native.js';
-import { Upgrade, type UpgradeHost } from '../handshake/upgrade.js';
 import { environmentScope, runInAsyncScope, type Scope } from '../shared/scope.js';
 import { TlsInfo } from '../tls/tls.js';
 import { callFragment, callOpen, callPong, callWritable, message } from './calls.js';
-import { Connection, Stage } from './connection.js';
+import type { Connection } from './connection.js';
 import type { Sink } from './sink.js';
+import { Stage } from './stage.js';
 import { PEER_BYTES, readPeer, Transport } from './transport.js';
 
-/** What the dispatcher needs of a server. */
-export interface Target extends UpgradeHost {
+/** What the dispatcher tells a server. */
+export interface Target {
+  /** An upgrade was asked for; it begins with `start`, once its records find it. */
+  upgrade(transport: Transport, head: string, flags: number): Sink & { start(): void };
+  /** The native side accepted a connection alone, whose first event follows. */
+  introduced(transport: Transport, head: string): Connection;
   exchange(slot: number, generation: number, flags: number, head: string, transport: Transport): Sink;
   listenerPaused(errno: number): void;
   emptied(): void;
@@ -78,7 +82,7 @@ function createDispatcher(): Dispatcher {
     const transport = transportOf(slot, generation, crossing.view(id, start, PEER_BYTES), flags);
     const head = crossing.latin1(id, start + PEER_BYTES, records[w + 5]! - PEER_BYTES);
     if ((flags & RequestFlag.UPGRADE) !== 0) {
-      const upgrade = new Upgrade(target, transport, head, flags);
+      const upgrade = target.upgrade(transport, head, flags);
       sinks[slot] = upgrade;
       upgrade.start();
     } else {
@@ -110,10 +114,7 @@ function createDispatcher(): Dispatcher {
     if (target === undefined) return;
     const transport = transportOf(slot, generation, bytes.subarray(0, PEER_BYTES), 0);
     const head = bytes.latin1Slice(PEER_BYTES, bytes.length);
-    if (target.unguarded?.suspects(head)) target.unguarded.tell();
-    const connection = new Connection(crossing, target, target.fallback!, transport, head, undefined);
-    target.joined(connection);
-    opened(slot, connection);
+    opened(slot, target.introduced(transport, head));
   }
 
   function onClosed(w: number, slot: number, connection: Connection): void {

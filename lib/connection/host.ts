@@ -1,10 +1,10 @@
 import { ConnectionFlag } from '../crossing/native.js';
-import type { ServerOptions } from '../server/options.js';
 import { nextTick } from '../shared/ambient.js';
 import type { LwsError } from '../shared/errors.js';
 import { type Scope, within } from '../shared/scope.js';
 import type { Connection } from './connection.js';
-import type { Behavior, Handlers, Host, ProtocolOptions } from './handlers.js';
+import type { Handlers, ProtocolOptions } from './handlers.js';
+import type { Behavior, Host, Owner } from './owner.js';
 
 /** What the options of one kind of connection come to. */
 export function behaviorOf(protocol: string, options: ProtocolOptions & Handlers): Behavior {
@@ -24,16 +24,26 @@ export function surface(cause: unknown): void {
   });
 }
 
+/** Options of a server or client that its connections go by. */
+export interface HostOptions {
+  readonly maxBackpressure?: number;
+  readonly onBackpressure?: 'close' | 'drop';
+  readonly strictLifetime?: boolean;
+  readonly handshakeTimeout?: number;
+  readonly closeTimeout?: number;
+  error?(error: LwsError, connection: Connection | undefined): void;
+}
+
 /** Tells the `error` handler; without one, what a handler threw surfaces. */
-function reporter(o: ServerOptions, scope: Scope) {
+function reporter(o: HostOptions, scope: Scope) {
   const tell = within(scope, o.error, o);
-  return (error: LwsError, connection?: Connection) => {
+  return (error: LwsError, connection?: Owner) => {
     if (tell === undefined) {
       if (error.code === 'ERR_HANDLER' || error.code === 'ERR_TIMEOUT') surface(error.cause ?? error);
       return;
     }
     try {
-      tell(error, connection);
+      tell(error, connection as Connection | undefined);
     } catch (thrown) {
       surface(thrown);
     }
@@ -41,7 +51,7 @@ function reporter(o: ServerOptions, scope: Scope) {
 }
 
 /** What connections need of a server's or client's options. */
-export function hostSettings(o: ServerOptions, scope: Scope): Omit<Host, 'left'> {
+export function hostSettings(o: HostOptions, scope: Scope): Omit<Host, 'left'> {
   return {
     scope,
     maxBackpressure: o.maxBackpressure ?? 16 * 1024 * 1024,

@@ -4,9 +4,9 @@ import { setImmediate } from '../shared/ambient.js';
 import { LwsError } from '../shared/errors.js';
 import { Grace } from '../shared/grace.js';
 import { callFragment, callMessage, callPong } from './calls.js';
-import type { Connection } from './connection.js';
-import { Stage } from './connection.js';
-import type { CloseInfo, FragmentInfo } from './handlers.js';
+import type { CloseInfo, FragmentInfo } from './events.js';
+import type { Owner } from './owner.js';
+import { Stage } from './stage.js';
 
 /** Bytes an iterator may leave unread before reading stops, and below which it goes on. */
 const HIGH_WATER = 64 * 1024;
@@ -32,7 +32,7 @@ function sizeOf(held: Held): number {
  * Made on first need: the direct path has none.
  */
 export class Inbox {
-  readonly #connection: Connection;
+  readonly #connection: Owner;
   #held: Held[] = [];
   #bytes = 0;
   #openPending = false;
@@ -53,7 +53,7 @@ export class Inbox {
   #finished = false;
   #releasing = false;
 
-  constructor(connection: Connection) {
+  constructor(connection: Owner) {
     this.#connection = connection;
   }
 

@@ -2,8 +2,8 @@ import type { Crossing } from '../crossing/crossing.js';
 import { OPCODE_BINARY, OPCODE_TEXT } from '../crossing/native.js';
 import { describe, toBytes } from '../shared/arguments.js';
 import { LwsError } from '../shared/errors.js';
-import { type Connection, Stage } from './connection.js';
 import { opcodeFor, type SendOptions } from './sending.js';
+import { Stage } from './stage.js';
 
 /** Longest name of a topic or group, in UTF-16 code units (`length`). */
 export const NAME_MAX = 255;
@@ -79,6 +79,13 @@ export class Topics {
   }
 }
 
+/** What subscriptions know of their connection. */
+interface Subscriber {
+  readonly slot: number;
+  readonly generation: number;
+  readonly stage: number;
+}
+
 /** What one connection has subscribed to. Made with the first subscription. */
 export class Subscriptions {
   readonly #topics: Topics;
@@ -92,7 +99,7 @@ export class Subscriptions {
     return [...this.#places.keys()];
   }
 
-  add({ slot, generation, stage }: Connection, topic: string): boolean {
+  add({ slot, generation, stage }: Subscriber, topic: string): boolean {
     checkName(topic);
     if (stage !== Stage.OPEN || this.#places.has(topic)) return false;
     const { maxSubscriptions, crossing } = this.#topics;
@@ -108,7 +115,7 @@ export class Subscriptions {
     return true;
   }
 
-  remove({ slot, generation }: Connection, topic: string): boolean {
+  remove({ slot, generation }: Subscriber, topic: string): boolean {
     checkName(topic);
     const place = this.#places.get(topic);
     if (place === undefined) return false;

@@ -1,7 +1,18 @@
-import type { Adoption } from '../adopt/adoption.js';
+import type { IncomingMessage } from 'node:http';
 import { shown } from '../shared/shown.js';
 import type { TlsInfo } from '../tls/tls.js';
 import { transportId } from './ids.js';
+
+/** @internal A transport that came from a server of Node, and who waits for its connection. */
+export interface Adopted {
+  /** What `connection.data` is unless `upgrade` gives another. */
+  readonly data: unknown;
+  /** The request as Node took it in; undefined for a stream of HTTP/2. */
+  readonly raw: IncomingMessage | undefined;
+  opened(connection: object): void;
+  /** It becomes no connection. */
+  failed(why: string, status?: number): void;
+}
 
 /**
  * One network connection. It outlives the requests on it and carries at most one
@@ -30,7 +41,7 @@ export class Transport<X = unknown> {
   /** @internal Called when the native side has no more to write to it. */
   over: (() => void) | undefined;
   /** @internal How it came from a server of Node. */
-  adoption: Adoption | undefined;
+  adoption: Adopted | undefined;
 
   /** @internal */
   constructor(slot: number, generation: number, remoteAddress: string, remotePort: number, tls?: TlsInfo) {

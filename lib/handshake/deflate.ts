@@ -1,4 +1,5 @@
 import { ConnectionFlag, DeflateShift } from '../crossing/native.js';
+import { type Check, integer, MAX_INT, type } from '../shared/checks.js';
 import { type Extension, parseExtensions } from './extensions.js';
 
 /** Options of `perMessageDeflate` (RFC 7692). */
@@ -156,3 +157,14 @@ export function deflateFlags(settings: DeflateSettings, agreement: DeflateAgreem
     (settings.memLevel << DeflateShift.MEM_LEVEL)
   );
 }
+
+/** The options of {@link DeflateOptions}. */
+export const deflateChecks: Record<string, Check> = {
+  level: integer(0, 9),
+  memLevel: integer(1, 9),
+  threshold: integer(0, MAX_INT),
+  contextTakeover: type('boolean'),
+  peerContextTakeover: type('boolean'),
+  windowBits: integer(9, 15),
+  peerWindowBits: integer(8, 15),
+};

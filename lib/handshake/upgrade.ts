@@ -1,5 +1,5 @@
 import { Connection } from '../connection/connection.js';
-import type { Behavior, Host } from '../connection/handlers.js';
+import type { Behavior, Host } from '../connection/owner.js';
 import { UpgradeRequest } from '../connection/request.js';
 import type { Sink } from '../connection/sink.js';
 import type { Transport } from '../connection/transport.js';
@@ -7,13 +7,13 @@ import { type Crossing, sendRaw } from '../crossing/crossing.js';
 import { OUT_COPY_MAX, Out, RequestFlag } from '../crossing/native.js';
 import { headerLines, responseHead } from '../http/response-head.js';
 import type { Trust } from '../proxy/trust.js';
-import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from '../server/options.js';
 import { Buffer } from '../shared/ambient.js';
 import { describe, isThenable, wordsOf } from '../shared/arguments.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import { acceptOffer, type DeflateSettings, deflateFlags } from './deflate.js';
 import type { OriginWarning } from './origin-warning.js';
+import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './upgrade-answer.js';
 
 /** What an upgrade needs of its server. */
 export interface UpgradeHost extends Host {

@@ -1,5 +1,5 @@
 import { LwsError } from '../shared/errors.js';
-import type { ResponseLike } from './response.js';
+import type { ResponseLike } from './response-like.js';
 
 /** What every `fetch` undoes (Fetch, "handle content codings"). */
 const UNDONE = new Set(['gzip', 'x-gzip', 'deflate', 'br']);

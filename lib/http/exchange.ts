@@ -10,7 +10,8 @@ import { bodyError, bodyErrorStatus } from './body-error.js';
 import { type FileMounts, hasFile, serveFile } from './files.js';
 import { IncomingBody } from './incoming-body.js';
 import { HttpRequest, type RequestFate } from './request.js';
-import { checkResponse, dropResponse, type ResponseLike, sendResponse } from './response.js';
+import { checkResponse, dropResponse, sendResponse } from './response.js';
+import type { ResponseLike } from './response-like.js';
 import { Sender } from './sender.js';
 
 /** What a request handler answers with; `void` is for handlers without `return`. */

@@ -1,51 +1,29 @@
 import type { Connection } from '../connection/connection.js';
+import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
 import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../connection/handlers.js';
 import type { UpgradeRequest } from '../connection/request.js';
 import { isName, NAME_MAX } from '../connection/topics.js';
-import type { DeflateOptions, DeflateSettings } from '../handshake/deflate.js';
+import { type DeflateOptions, deflateChecks } from '../handshake/deflate.js';
 import { normalOrigin } from '../handshake/origins.js';
+import type { UpgradeAnswer } from '../handshake/upgrade-answer.js';
 import type { RequestHandler } from '../http/exchange.js';
 import { checkTrust, type ForwardedHeader, type TrustProxy } from '../proxy/trust.js';
 import {
   type Check,
   checkTable,
+  DAY,
   integer,
+  MAX_INT,
   number,
   oneOf,
   record,
   text,
+  token,
   type,
   wrong,
 } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import type { ServerTlsOptions } from '../tls/tls.js';
-
-/** Takes the upgrade. */
-export interface UpgradeAcceptance<D> {
-  /** Becomes `connection.data`. */
-  data?: D;
-  /** Must be one of the names the client offered. Default: the first offered one that `protocols` has. */
-  protocol?: string;
-  /** Further headers of the 101, as cookies; none of `Sec-WebSocket-*`. */
-  headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]>;
-  /** Only refusals have one. */
-  status?: undefined;
-  /** Only refusals have one. */
-  body?: undefined;
-}
-
-/** Refuses the upgrade with an HTTP response. */
-export interface UpgradeRejection {
-  /** 400–599, or a redirect 300–399. */
-  status: number;
-  /** Headers of the response. */
-  headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]>;
-  /** Its body; a string is sent as UTF-8. */
-  body?: string | Uint8Array;
-}
-
-/** What `upgrade` answers with; nothing accepts. */
-export type UpgradeAnswer<D> = UpgradeAcceptance<D> | UpgradeRejection | undefined;
 
 /** Options of {@link createServer}. Times are milliseconds, sizes bytes. */
 export interface ServerOptions<D = unknown, X = unknown> {
@@ -152,33 +130,6 @@ export interface ServerOptions<D = unknown, X = unknown> {
   strictLifetime?: boolean;
 }
 
-export const DAY = 24 * 60 * 60 * 1000;
-export const MAX_INT = 0x7fffffff;
-
-export const handlerChecks: Record<string, Check> = {
-  open: type('function'),
-  message: type('function'),
-  fragment: type('function'),
-  writable: type('function'),
-  pong: type('function'),
-  close: type('function'),
-  memory: integer(0, 16 * 1024 * 1024),
-  binaryType: oneOf('buffer', 'transient'),
-};
-
-export const deflateChecks: Record<string, Check> = {
-  level: integer(0, 9),
-  memLevel: integer(1, 9),
-  threshold: integer(0, MAX_INT),
-  contextTakeover: type('boolean'),
-  peerContextTakeover: type('boolean'),
-  windowBits: integer(9, 15),
-  peerWindowBits: integer(8, 15),
-};
-
-/* RFC 6455 4.1: a subprotocol name is a token (RFC 9110 5.6.2) */
-export const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
 const checks: Record<string, Check> = {
   ...handlerChecks,
   port: integer(0, 65535),
@@ -238,14 +189,6 @@ const checks: Record<string, Check> = {
   busyPoll: number(0, 1000),
 };
 
-export function checkReaders(handlers: Handlers, within: string): void {
-  if (handlers.message === undefined || handlers.fragment === undefined) return;
-  throw new LwsError(
-    'ERR_INVALID_OPTION',
-    `Expected one of "message" and "fragment"${within === '' ? '' : ` in "${within}"`} but got both`,
-  );
-}
-
 /** @throws LwsError ERR_INVALID_OPTION that names the option, what was expected and what came. */
 export function checkOptions(options: unknown): void {
   checkTable(options, checks, '');
@@ -253,36 +196,4 @@ export function checkOptions(options: unknown): void {
   checkReaders(o as Handlers, '');
   if (o.path !== undefined && (o.port !== undefined || o.host !== undefined))
     throw new LwsError('ERR_INVALID_OPTION', 'Expected either "path" or "port" and "host" but got both');
-}
-
-const MIB = 1024 * 1024;
-
-/**
- * In the order of `lwsn_server_options`. `alone`: the ConnectionFlag bits of upgrades that nobody here has to see,
- * which the native side then accepts by itself; undefined: all are asked about.
- */
-export function nativeOptions(
-  o: ServerOptions,
-  deflate: DeflateSettings | undefined,
-  alone?: number,
-): Float64Array {
-  return Float64Array.of(
-    o.maxPayload ?? 16 * MIB,
-    o.pingInterval ?? 30_000,
-    o.idleTimeout ?? 120_000,
-    o.handshakeTimeout ?? 10_000,
-    o.closeTimeout ?? 5_000,
-    o.keepAliveTimeout ?? 5_000,
-    o.maxHeaderSize ?? 16 * 1024,
-    o.maxConnections ?? 0,
-    o.maxConnectionsPerAddress ?? 0,
-    deflate?.threshold ?? 0,
-    o.proxyProtocol === true ? 1 : 0,
-    alone === undefined ? 0 : 1,
-    o.close === undefined ? 0 : 1,
-    alone ?? 0,
-    Math.round((o.busyPoll ?? 0) * 1000),
-    o.maxBackpressure ?? 16 * MIB,
-    o.onBackpressure === 'drop' ? 1 : 0,
-  );
 }

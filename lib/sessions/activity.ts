@@ -1,7 +1,7 @@
 import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../shared/ambient.js';
-import { type Core, inBackground, storesOf } from './core.js';
+import { type Activities, type Core, inBackground, storesOf } from './core.js';
 import { isAlive } from './logins.js';
-import type { Attachment } from './registry.js';
+import type { Attachment } from './session.js';
 import type { SessionStore, Touch, TouchResult } from './store.js';
 import { Wheel } from './wheel.js';
 
@@ -22,7 +22,7 @@ const minAbsence = 1000;
  * Why this keeps the promise that nothing expires before half its ttl of silence: after each report at least half
  * is left (the store sees to that), and activity after it is reported within a quarter.
  */
-export class Activity {
+export class Activity implements Activities {
   private readonly core: Core;
   private readonly wheel = new Wheel<Attachment>();
   private readonly startedAt = performance.now();

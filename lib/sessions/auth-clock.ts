@@ -1,6 +1,6 @@
 import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../shared/ambient.js';
 import { closings } from './close-codes.js';
-import { type Core, closeFor, inBackground } from './core.js';
+import { type AuthClocks, type Core, closeFor, inBackground } from './core.js';
 import type { Session } from './session.js';
 import { Wheel, type WheelEntry } from './wheel.js';
 
@@ -15,7 +15,7 @@ const refreshTimeout = 10_000;
 const maxWait = 3_600_000;
 
 /** Closes connections with 4401 when their authentication has run out and was not renewed. */
-export class AuthClock {
+export class AuthClock implements AuthClocks {
   private readonly core: Core;
   private readonly wheel = new Wheel<Deadline>();
   private readonly deadlines = new Map<Session, Deadline>();

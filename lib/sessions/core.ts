@@ -1,15 +1,57 @@
 import { LwsError } from '../shared/errors.js';
-import type { Activity } from './activity.js';
-import type { AuthClock } from './auth-clock.js';
 import type { Closing } from './close-codes.js';
 import type { Control } from './control.js';
 import type { Counters } from './counters.js';
-import type { Teller } from './events.js';
-import type { Lifecycle } from './lifecycle.js';
-import type { Attachment, Registry } from './registry.js';
-import { Session } from './session.js';
+import type { EndReason, Teller } from './events.js';
+import type { Registry } from './registry.js';
+import { type Attachment, Session, type SessionHost } from './session.js';
 import type { Settings } from './settings.js';
-import type { SessionRecord, SessionStore } from './store.js';
+import type { SessionOwner, SessionRecord, SessionStore } from './store.js';
+
+/** What others ask of the part that reports activity. */
+export interface Activities {
+  /** A session was attached, at this time of the store's clock. */
+  start(attachment: Attachment, storeTime: number): void;
+  stop(attachment: Attachment): void;
+  /** Something came from the client. */
+  note(attachment: Attachment): void;
+  /** Looks at every session soon. */
+  checkAll(): void;
+  /** Undefined: this process was here all the time. */
+  afterAbsence(): Promise<void> | undefined;
+  flush(): Promise<void>;
+  close(): void;
+}
+
+/** What others ask of the part that watches `authExpiresAt`. */
+export interface AuthClocks {
+  watch(session: Session): void;
+  forget(session: Session): void;
+  hasRunOut(session: Session): boolean;
+  /** Undefined: it has not run out. */
+  renewal(session: Session): Promise<void> | undefined;
+  close(): void;
+}
+
+/** What others ask of the part by which sessions get and lose their connections. */
+export interface Lifecycles extends SessionHost {
+  join(attachment: Attachment, session: Session, previous: SessionOwner | undefined): void;
+  detach(connectionId: string): Promise<void>;
+  depart(connectionId: string): Session | undefined;
+  leave(session: Session, after?: Promise<void>): Promise<void>;
+  settled(): Promise<void>;
+  finishDetaches(): Promise<void>;
+  summon(connectionId: string, sessionId: string, closing: Closing): void;
+  expired(store: SessionStore, record: SessionRecord): void;
+  finished(store: SessionStore, record: SessionRecord, reason: EndReason, closing: Closing): void;
+  endById(sessionId: string, closing: Closing): Promise<boolean>;
+  endUser(userId: string): Promise<number>;
+  endLogin(loginId: string, userId?: string): Promise<number>;
+  /** The store has no such session: it goes on under another id, or has ended. */
+  missing(session: Session): Promise<void>;
+  reclaim(): Promise<void>;
+  release(nodeId: string): Promise<number>;
+}
 
 /** What the parts of a manager share. */
 export interface Core {
@@ -18,9 +60,9 @@ export interface Core {
   readonly counters: Counters;
   readonly teller: Teller;
   readonly control: Control;
-  readonly activity: Activity;
-  readonly authClock: AuthClock;
-  readonly lifecycle: Lifecycle;
+  readonly activity: Activities;
+  readonly authClock: AuthClocks;
+  readonly lifecycle: Lifecycles;
   /** The store of sessions made while the real one failed; only where that is the policy. */
   readonly localStore: SessionStore | undefined;
   /** Stopped: nothing is scheduled any more. */

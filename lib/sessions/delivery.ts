@@ -4,7 +4,7 @@ import { LwsError } from '../shared/errors.js';
 import { checkName, checkObject, refuseUnknown } from './check.js';
 import { type Core, storesOf } from './core.js';
 import { connectionOfKey, describe, kindOf } from './ids.js';
-import type { Attachment } from './registry.js';
+import type { Attachment } from './session.js';
 import type { MessageData, SendResult } from './socket.js';
 import type { SessionRecord } from './store.js';
 

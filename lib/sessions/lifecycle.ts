@@ -2,12 +2,19 @@ import { performance } from '../shared/ambient.js';
 import { LwsError } from '../shared/errors.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
-import { type Core, closeFor, handleOf, inBackground, isStoreFailure, storesOf } from './core.js';
+import {
+  type Core,
+  closeFor,
+  handleOf,
+  inBackground,
+  isStoreFailure,
+  type Lifecycles,
+  storesOf,
+} from './core.js';
 import { decode } from './decode.js';
 import type { EndReason } from './events.js';
 import { connectionOfKey } from './ids.js';
-import type { Attachment } from './registry.js';
-import type { Session, SessionHost } from './session.js';
+import type { Attachment, Session } from './session.js';
 import type { Fence, Identity, SessionOwner, SessionRecord, SessionStore } from './store.js';
 import { encodeValues } from './values.js';
 
@@ -22,7 +29,7 @@ function fenceOf({ owner, generation }: SessionRecord): Fence | undefined {
 }
 
 /** How sessions get their connections, and how both go apart again. */
-export class Lifecycle implements SessionHost {
+export class Lifecycle implements Lifecycles {
   readonly maxAttributes: number;
   readonly exact: boolean;
   private readonly core: Core;

@@ -1,27 +1,8 @@
 import { performance } from '../shared/ambient.js';
 import { LwsError } from '../shared/errors.js';
-import type { Closing } from './close-codes.js';
 import { connectionKey } from './ids.js';
-import type { Session } from './session.js';
+import type { Attachment, Session } from './session.js';
 import type { SessionSocket } from './socket.js';
-import type { WheelEntry } from './wheel.js';
-
-/** A connection of this node in the registry, with the session it has, if it has one yet. */
-export interface Attachment extends WheelEntry {
-  readonly connection: SessionSocket;
-  session: Session | undefined;
-  /** Its session is being loaded. */
-  attaching: boolean;
-  /** A close that came from elsewhere before the session was there. */
-  summons: (Closing & { readonly sessionId: string }) | undefined;
-  /** Milliseconds of the monotonic clock: last activity, and last contact with the store. */
-  lastActive: number;
-  contactedAt: number;
-  /** What to add to the monotonic clock for the store's epoch milliseconds; known from the attach on. */
-  clockOffset: number;
-  /** Waits in the next batch of touches. */
-  queued: boolean;
-}
 
 /** The connections of this node by id, session, user and login. Registered before the first event, gone at close. */
 export class Registry {

@@ -4,11 +4,28 @@ import { LwsError } from '../shared/errors.js';
 import { checkAuthExpiresAt } from './check.js';
 import type { Closing } from './close-codes.js';
 import { closingOf } from './closing.js';
-import type { Attachment } from './registry.js';
 import { readIdentity } from './request.js';
 import type { MessageData, SendResult, SessionSocket } from './socket.js';
 import type { Change, Fence, Identity, SessionRecord, SessionStore } from './store.js';
 import { equalBytes, type Replace, readValues, type Updater, updateValues } from './values.js';
+import type { WheelEntry } from './wheel.js';
+
+/** A connection of this node in the registry, with the session it has, if it has one yet. */
+export interface Attachment extends WheelEntry {
+  readonly connection: SessionSocket;
+  session: Session | undefined;
+  /** Its session is being loaded. */
+  attaching: boolean;
+  /** A close that came from elsewhere before the session was there. */
+  summons: (Closing & { readonly sessionId: string }) | undefined;
+  /** Milliseconds of the monotonic clock: last activity, and last contact with the store. */
+  lastActive: number;
+  contactedAt: number;
+  /** What to add to the monotonic clock for the store's epoch milliseconds; known from the attach on. */
+  clockOffset: number;
+  /** Waits in the next batch of touches. */
+  queued: boolean;
+}
 
 /** What a session asks of its manager. */
 export interface SessionHost {

@@ -1,6 +1,13 @@
 import { describe } from './arguments.js';
 import { LwsError } from './errors.js';
 
+/** Longest time of an option, in milliseconds. */
+export const DAY = 24 * 60 * 60 * 1000;
+export const MAX_INT = 0x7fffffff;
+
+/* RFC 6455 4.1: a subprotocol name is a token (RFC 9110 5.6.2) */
+export const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
 /** Throws ERR_INVALID_OPTION that names the option, what was expected and what came. */
 export type Check = (name: string, value: unknown) => void;
 

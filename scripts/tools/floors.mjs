@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { circlesOf, filesBelow, imports, includes } from './graph.mjs';
 
-/** The rooms of native/, from the ground. Those of one floor do not know each other. */
-export const floors = [
+/** The rooms of native/ and of lib/, from the ground. Those of one floor do not know each other. */
+export const nativeFloors = [
   ['native/core/base'],
   ['native/core/wire'],
   ['native/core/crossing', 'native/core/lws'],
@@ -14,27 +14,52 @@ export const floors = [
   ['native/binding'],
 ];
 
-const floorOf = (unit) => floors.findIndex((rooms) => rooms.includes(dirname(unit)));
+export const libraryFloors = [
+  ['lib/shared'],
+  ['lib/crossing', 'lib/proxy'],
+  ['lib/tls'],
+  ['lib/connection'],
+  ['lib/http'],
+  ['lib/handshake'],
+  ['lib/client', 'lib/adopt'],
+  ['lib/server'],
+  ['lib/sessions'],
+  ['lib/redis'],
+  ['lib/cli'],
+  ['lib/index.ts'],
+];
+
+/** The room of a unit, which is a folder with all in it, or a file of its own; undefined outside of all. */
+function roomOf(unit, floors) {
+  const rooms = floors.flat();
+  for (let place = unit; place !== '.'; place = dirname(place)) if (rooms.includes(place)) return place;
+  return undefined;
+}
 
 /** What breaks the rules below `top`, one finding each: `{ rule, what, where }`, of which `what` says it without a line. */
 export function findings(top) {
-  const graph = includes(top, 'native', ['native/core']);
-  return [...strays(graph), ...upwards(graph), ...circles(graph), ...externs(top)];
+  const native = existsSync(join(top, 'native')) ? includes(top, 'native', ['native/core']) : new Map();
+  const library = existsSync(join(top, 'lib')) ? imports(top, 'lib') : new Map();
+  return [...judged(native, nativeFloors), ...externs(top), ...judged(library, libraryFloors)];
 }
 
-/** The circles of lib/, types included. */
-export const libraryCircles = (top) => circlesOf(imports(top, 'lib'));
+/** Whether the rooms of a graph keep to their floors. */
+function judged(graph, floors) {
+  return [...strays(graph, floors), ...upwards(graph, floors), ...circles(graph)];
+}
 
-function strays(graph) {
+function strays(graph, floors) {
   return [...graph.keys()]
-    .filter((unit) => floorOf(unit) < 0)
+    .filter((unit) => roomOf(unit, floors) === undefined)
     .map((unit) => ({ rule: 'in no room', what: unit, where: unit }));
 }
 
-function upwards(graph) {
+function upwards(graph, floors) {
+  const floorOf = (room) => floors.findIndex((rooms) => rooms.includes(room));
+  const rises = (from, to) => from !== to && floorOf(to) >= floorOf(from);
   return [...graph].flatMap(([from, to]) =>
     [...to]
-      .filter(([other]) => dirname(other) !== dirname(from) && floorOf(other) >= floorOf(from))
+      .filter(([other]) => rises(roomOf(from, floors), roomOf(other, floors)))
       .map(([other, where]) => ({ rule: 'upwards', what: `${from} -> ${other}`, where })),
   );
 }

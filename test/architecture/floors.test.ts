@@ -85,12 +85,33 @@ test('what is listed as known passes only as long as it is there', () => {
   );
 });
 
-test('a circle of the library, types included, is told', () => {
-  const { said } = judge({
-    'lib/a.ts': "import type { B } from './b';\n",
-    'lib/b.ts': "export { a } from './a.ts';\n",
+test('a circle of the library, types included, fails', () => {
+  const { status, said } = judge({
+    'lib/http/a.ts': "import type { B } from './b';\n",
+    'lib/http/b.ts': "export { a } from './a.ts';\n",
   });
-  expect(said[0]).toBe('note: a circle in lib/: lib/a.ts, lib/b.ts');
+  expect(status).toBe(1);
+  expect(said[0]).toBe('in a circle: lib/http/a.ts (lib/http/a.ts, lib/http/b.ts)');
+});
+
+test('an import of the library that leads upwards or across fails, also of a type', () => {
+  const { status, said } = judge({
+    'lib/index.ts': "export { serve } from './server/server.js';\n",
+    'lib/server/server.ts': '',
+    'lib/http/files.ts': "import type { Server } from '../server/server.js';\n",
+    'lib/client/connect.ts': "import { adopt } from '../adopt/parts/adopter.js';\n",
+    'lib/adopt/parts/adopter.ts': '',
+  });
+  expect(status).toBe(1);
+  expect(said.slice(0, -1)).toEqual([
+    'upwards: lib/client/connect.ts -> lib/adopt/parts/adopter.ts (lib/client/connect.ts:1)',
+    'upwards: lib/http/files.ts -> lib/server/server.ts (lib/http/files.ts:1)',
+  ]);
+});
+
+test('a file at the root of the library fails, but for its index', () => {
+  const { said } = judge({ 'lib/index.ts': '', 'lib/server.ts': '' });
+  expect(said[0]).toBe('in no room: lib/server.ts (lib/server.ts)');
 });
 
 test('the rooms of this tree keep the rules', () => {

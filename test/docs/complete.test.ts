@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { checkConnectOptions } from '../../lib/client/options.js';
-import { deflateSettings } from '../../lib/handshake/deflate.js';
+import { deflateChecks, deflateSettings } from '../../lib/handshake/deflate.js';
 import { createServer, errorCodes, LwsError, reconnect } from '../../lib/index.js';
-import { checkOptions, deflateChecks } from '../../lib/server/options.js';
+import { checkOptions } from '../../lib/server/options.js';
 import { settingsOf } from '../../lib/sessions/settings.js';
 import { maxTtl } from '../../lib/sessions/store.js';
 import { checkTable } from '../../lib/shared/checks.js';
@@ -154,7 +154,13 @@ describe('bounds are those of the code', () => {
 });
 
 describe('defaults are those of the code', () => {
-  const server = numericDefaults('lib/server/options.ts', 'lib/server/server.ts', 'lib/connection/host.ts');
+  const server = numericDefaults(
+    'lib/server/listening.ts',
+    'lib/server/server.ts',
+    'lib/server/target.ts',
+    'lib/handshake/core-options.ts',
+    'lib/connection/host.ts',
+  );
   const client = new Map([
     ...server,
     ...numericDefaults('lib/client/options.ts', 'lib/client/connect.ts', 'lib/client/handshake.ts'),
