@@ -219,6 +219,7 @@ static const struct {
     {"version 1.2", 505, BYTES("GET / HTTP/1.2\r\n" HOST "\r\n")},
     {"version 0.9", 505, BYTES("GET / HTTP/0.9\r\n" HOST "\r\n")},
     {"version 2.0", 505, BYTES("GET / HTTP/2.0\r\n" HOST "\r\n")},
+    {"no target, whatever the version", 400, BYTES("GET  HTTP/7.1\r\n" HOST "\r\n")},
     {"HTTP/2 preface", 505, BYTES("PRI * HTTP/2.0\r\n\r\n")},
     {"TLS hello", 400, BYTES("\x16\x03\x01\x02\0\x01\0\x01\xfc\r\n\r\n")},
     /* header lines */

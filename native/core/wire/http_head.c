@@ -80,6 +80,7 @@ static int parse_request_line(parse *s, lwsn_slice line) {
   if (!second) return refuse(s, 400, "The request line is not \"method target version\".");
   lwsn_slice method = {line.p, (size_t)(first - line.p)}, target = {first + 1, (size_t)(second - first - 1)};
   if (!lwsn_http_is_token(method.p, method.n)) return refuse(s, 400, "The request method is not a token.");
+  if (target.n == 0) return refuse(s, 400, "The request target is empty.");
   for (size_t i = 0; i < target.n; i++)
     if (!lwsn_is_target(target.p[i]))
       return refuse(s, 400, "The request target has a byte that is not visible ASCII, or '#'.");
