@@ -1,7 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** What the build does with the Lua of the sessions. */
+const luaAsText = {
+  name: 'lua-as-text',
+  transform: (code: string, id: string) =>
+    id.endsWith('.lua') ? { code: `export default ${JSON.stringify(code)};`, map: null } : undefined,
+};
+
 export default defineConfig({
+  plugins: [luaAsText],
   test: {
     include: ['test/**/*.test.ts'],
     // A process per file: a crash of the addon costs one file, and its state is fresh in each.

@@ -41,6 +41,7 @@ async function bundle() {
       outDir: 'dist.part',
       tsconfig: 'tsconfig.build.json',
       dts: true,
+      loader: { '.lua': 'text' },
       sourcemap: true,
       shims: true,
       clean: true,
@@ -88,7 +89,9 @@ export function entryPoints() {
 }
 
 function sourceKey() {
-  const sources = readdirSync(join(root, 'lib'), { recursive: true }).filter((name) => name.endsWith('.ts'));
+  const sources = readdirSync(join(root, 'lib'), { recursive: true }).filter((name) =>
+    /\.(?:ts|lua)$/.test(name),
+  );
   const digest = createHash('sha256');
   for (const name of [...settings, ...sources.sort().map((source) => join('lib', source))]) {
     digest.update(`\0${name}\0`).update(readFileSync(join(root, name)));

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { buildNative } from './build.mjs';
 import { entryPoints } from './build-lib.mjs';
 import { cleanFiles } from './tools/clean-files.mjs';
+import { joinedLua } from './tools/lua-files.mjs';
 import { formatted, nativeFiles } from './tools/native-files.mjs';
 import { need } from './tools/prerequisites.mjs';
 import { attempt, main, root } from './tools/run.mjs';
@@ -59,6 +60,8 @@ const steps = [
     files: core,
     input: (files) => analyses(files).join('\n'),
   },
+  { name: 'StyLua', command: () => [process.execPath, join('scripts', 'tools', 'lua-files.mjs')] },
+  { name: 'luacheck', command: () => ['luacheck', '--no-color', '--codes', joinedLua()] },
   { name: 'cppcheck', files: core, command: (files) => [...words(cppcheck), ...files] },
 ];
 

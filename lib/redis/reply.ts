@@ -3,12 +3,13 @@ import type { SessionRecord } from '../sessions/store.js';
 import { Buffer } from '../shared/ambient.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
+import { fieldAt, type RecordField, recordFields } from './fields.js';
 
 /** What Redis answers: bulk strings as bytes, integers, nothing, lists of those. */
 export type Reply = Uint8Array | string | number | null | Reply[];
 
-/** The id, what the record shows, and `net`, which is Redis' own affair. */
-const fieldCount = 16;
+/** The id, and the fields. */
+const fieldCount = 1 + recordFields.length;
 
 /** The list of a reply. Anything else means that something which is not ours answered. */
 export function listOf(reply: Reply | undefined): Reply[] {
@@ -43,27 +44,27 @@ export interface Stored {
 function storedOf(reply: Reply | undefined): Stored {
   const fields = listOf(reply);
   if (fields.length !== fieldCount) throw unexpected(`${fieldCount} fields`, reply);
-  const [id, uid, lid, node, conn, gen, ver, born, la, exp, ends, ttl, attributes, extensions, , grp] =
-    fields;
-  const nodeId = textOf(node);
-  const owner = nodeId === '' ? undefined : { nodeId, connectionId: textOf(conn) };
-  const bornMicros = numberOf(born);
+  const [id] = fields;
+  const at = (name: RecordField) => fields[fieldAt[name]];
+  const nodeId = textOf(at('node'));
+  const owner = nodeId === '' ? undefined : { nodeId, connectionId: textOf(at('conn')) };
+  const bornMicros = numberOf(at('born'));
   const record: SessionRecord = {
     id: textOf(id),
-    userId: textOf(uid) || undefined,
-    loginId: textOf(lid) || undefined,
+    userId: textOf(at('uid')) || undefined,
+    loginId: textOf(at('lid')) || undefined,
     status: owner === undefined ? 'detached' : 'active',
     owner,
-    generation: numberOf(gen),
-    version: numberOf(ver),
+    generation: numberOf(at('gen')),
+    version: numberOf(at('ver')),
     createdAt: Math.floor(bornMicros / 1000),
-    lastActive: numberOf(la),
-    expiresAt: numberOf(exp),
-    endsAt: textOf(ends) === '' ? undefined : numberOf(ends),
-    ttl: numberOf(ttl),
-    group: textOf(grp) || undefined,
-    attributes: bytesOf(attributes),
-    extensions: bytesOf(extensions),
+    lastActive: numberOf(at('la')),
+    expiresAt: numberOf(at('exp')),
+    endsAt: textOf(at('ends')) === '' ? undefined : numberOf(at('ends')),
+    ttl: numberOf(at('ttl')),
+    group: textOf(at('grp')) || undefined,
+    attributes: bytesOf(at('attr')),
+    extensions: bytesOf(at('ext')),
   };
   return { record, bornMicros };
 }

@@ -40,7 +40,12 @@ const groups = {
   browser: [{ name: 'Chromium', debian: 'chromium', found: () => chromium() !== undefined }],
   redis: [program('redis-server')],
   proxies: [system('nginx', 'nginx-light'), system('haproxy')],
-  lint: [program('clang-format'), program('clang-tidy'), program('cppcheck')],
+  lint: [
+    program('clang-format'),
+    program('clang-tidy'),
+    program('cppcheck'),
+    program('luacheck', 'lua-check'),
+  ],
 };
 
 /**

@@ -9,7 +9,9 @@ const entries = ['sessions/index.ts', 'redis/index.ts'];
 
 /** The modules of ours that one imports, as paths of sources. */
 const importsOf = (path: string, text: string) =>
-  [...text.matchAll(/\bfrom '(\.[^']+)\.js'/g)].map(([, name]) => join(dirname(path), `${name}.ts`));
+  [...text.matchAll(/\bfrom '(\.[^']+)\.(js|lua)'/g)].map(([, name, kind]) =>
+    join(dirname(path), `${name}.${kind === 'js' ? 'ts' : kind}`),
+  );
 
 /** The sessions as JavaScript, for child processes: from the sources as they are now, whatever was built before. */
 export interface Compiled {
@@ -27,9 +29,12 @@ export async function compileSessions(): Promise<Compiled> {
   for (const path of paths) {
     const text = await readFile(join(lib, path), 'utf8');
     for (const imported of importsOf(path, text)) paths.add(imported);
-    const target = join(folder, path.replace(/\.ts$/, '.js'));
+    const target = join(folder, path.replace(/\.(ts|lua)$/, '.js'));
     await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, ts.transpileModule(text, { compilerOptions }).outputText);
+    const code = path.endsWith('.lua')
+      ? `export default ${JSON.stringify(text)};`
+      : ts.transpileModule(text, { compilerOptions }).outputText.replace(/\.lua'/g, ".js'");
+    await writeFile(target, code);
   }
   return {
     url: (module) => pathToFileURL(join(folder, module)).href,
