@@ -1,6 +1,6 @@
 import type { Subscription } from '../sessions/bus.js';
 import { Buffer } from '../shared/ambient.js';
-import { bufferArguments, keepSubscribing, onceEvent, type RedisLink } from './link.js';
+import { type Argument, bufferArguments, keepSubscribing, onceEvent, type RedisLink } from './link.js';
 import type { Reply } from './reply.js';
 
 type MessageListener = (channel: Uint8Array, message: Uint8Array) => void;
@@ -27,9 +27,14 @@ interface IoredisSubscriber extends IoredisCommon {
 export interface IoredisCluster extends IoredisCommon {
   readonly isCluster: true;
   nodes(role: 'master'): IoredisCommon[];
+  pipeline(): IoredisPipeline;
   ssubscribe(channel: string): Promise<unknown>;
   sunsubscribe(channel: string): Promise<unknown>;
 }
+
+type IoredisPipeline = Record<string, ((...args: (string | Buffer)[]) => unknown) | undefined> & {
+  exec(): Promise<[error: Error | null, reply?: unknown][] | null>;
+};
 
 type Method = (...args: (string | Buffer)[]) => Promise<unknown>;
 
@@ -82,8 +87,26 @@ export function linkIoredis(client: IoredisClient): RedisLink {
   };
 }
 
+/**
+ * Redirections are followed for a single command. With `enableAutoPipelining` several calls of one turn make a
+ * pipeline, of which none is where only some are redirected; a pipeline of its own is.
+ */
+async function sendAlone(cluster: IoredisCluster, args: readonly Argument[]): Promise<Reply> {
+  const [command, ...rest] = bufferArguments(args);
+  const pipeline = cluster.pipeline();
+  pipeline[`${String(command).toLowerCase()}Buffer`]?.(...rest);
+  const [outcome] = (await pipeline.exec()) ?? [];
+  if (outcome === undefined) throw new Error('the pipeline has no answer');
+  if (outcome[0] !== null) throw outcome[0];
+  return outcome[1] as Reply;
+}
+
 export function linkIoredisCluster(cluster: IoredisCluster): RedisLink {
-  const link = commonLink(cluster);
+  const common = commonLink(cluster);
+  const link: typeof common = {
+    ...common,
+    send: (key, args, isRetry) => (isRetry === true ? sendAlone(cluster, args) : common.send(key, args)),
+  };
   return {
     ...link,
     sendToMasters: (args) =>

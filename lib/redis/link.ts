@@ -7,8 +7,11 @@ export type Argument = string | Uint8Array;
 
 /** What the store needs of a Redis client, whichever it is. */
 export interface RedisLink {
-  /** Sends one command to the master that holds `key`; bulk strings come back as bytes. */
-  send(key: string, args: readonly Argument[]): Promise<Reply>;
+  /**
+   * Sends one command to the master that holds `key`; bulk strings come back as bytes. `isRetry`: it was refused
+   * before since its slot is moving, so it is not to share its way with others.
+   */
+  send(key: string, args: readonly Argument[], isRetry?: boolean): Promise<Reply>;
   /** Sends one keyless command to every master; resolves to one outcome each. */
   sendToMasters(args: readonly Argument[]): Promise<PromiseSettledResult<Reply>[]>;
   isReady(): boolean;

@@ -1,6 +1,6 @@
 import type * as contract from '../sessions/store.js';
 import type { Argument } from './link.js';
-import { listOf, numberOf, type Reply, recordOf, recordsOf, textOf } from './reply.js';
+import { listOf, numberOf, type Reply, recordOf, textOf } from './reply.js';
 
 const noLimit = ['0', 'reject'];
 
@@ -16,10 +16,31 @@ export function optional(value: Argument | undefined): [string, Argument] {
   return value === undefined ? ['0', ''] : ['1', value];
 }
 
-export function createResult(reply: Reply): contract.RegenerateResult & contract.CreateResult {
-  const [status, detail, evicted] = listOf(reply);
+/** `evicted`: what the limit removed for it. */
+export function createResult(
+  reply: Reply,
+  evicted: readonly contract.SessionRecord[],
+): contract.RegenerateResult & contract.CreateResult {
+  const [status, detail] = listOf(reply);
   const outcome = textOf(status) as contract.CreateResult['status'];
-  if (outcome === 'created')
-    return { status: outcome, record: recordOf(detail), evicted: recordsOf(evicted) };
+  if (outcome === 'created') return { status: outcome, record: recordOf(detail), evicted };
   return outcome === 'limit' ? { status: outcome, count: numberOf(detail) } : { status: outcome };
+}
+
+/** The user's sessions, where some of them have to go and the call was not told which. */
+export function crowdOf(reply: Reply): string[] | undefined {
+  const [status, ids] = listOf(reply);
+  return textOf(status) === 'crowd' ? listOf(ids).map(textOf) : undefined;
+}
+
+/** What a call that stored a session evicted for it. */
+export function evictedOf(reply: Reply): string[] {
+  const [status, , ids] = listOf(reply);
+  return textOf(status) === 'created' ? listOf(ids).map(textOf) : [];
+}
+
+export function chunksOf<T>(list: readonly T[], size: number): T[][] {
+  const chunks: T[][] = [];
+  for (let start = 0; start < list.length; start += size) chunks.push(list.slice(start, start + size));
+  return chunks;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { recordFields } from './fields.js';
+import guard from './lua/guard.lua';
 import operations from './lua/operations.lua';
 import records from './lua/records.lua';
 
@@ -15,13 +16,41 @@ export interface Program {
 }
 
 /** Operations that free memory, or hold almost none: they run also when Redis is out of it. */
-const freeing = new Set(['touch', 'detach', 'destroy', 'finish', 'sweep', 'orphans', 'settle']);
-const reading = new Set(['get', 'members', 'connection', 'heir', 'list', 'count']);
+const freeing = new Set([
+  'touch',
+  'detach',
+  'destroy',
+  'block',
+  'finish',
+  'sweep',
+  'bury',
+  'release',
+  'settle',
+  'clear',
+]);
+const reading = new Set([
+  'get',
+  'members',
+  'ids',
+  'read',
+  'born',
+  'connection',
+  'heir',
+  'due',
+  'owned',
+  'page',
+  'count',
+]);
 
 const fieldList = recordFields.map((name) => `'${name}'`).join(', ');
 const source = `local FIELDS = {${fieldList}}\n${records}${operations}`;
 
-export const program: Program = makeProgram();
+export let program: Program = makeProgram(source, 'return call');
+
+/** For tests: from now on every command on a key that its call did not declare fails the call. */
+export function guardKeys(): void {
+  program = makeProgram(`${guard}${source}`, 'guard(keys) return call');
+}
 
 /** The name of the function that runs `operation`, with the right flags. */
 export function functionOf(operation: string): string {
@@ -29,16 +58,17 @@ export function functionOf(operation: string): string {
   return freeing.has(operation) ? `${program.libraryName}_free` : `${program.libraryName}_write`;
 }
 
-function makeProgram(): Program {
-  const libraryName = `lws_sessions_${createHash('sha1').update(source).digest('hex').slice(0, 12)}`;
+/** `run`: the Lua that runs an operation, in front of its two arguments. */
+function makeProgram(text: string, run: string): Program {
+  const libraryName = `lws_sessions_${createHash('sha1').update(text).digest('hex').slice(0, 12)}`;
   const register = (kind: string, flags: string) =>
     `redis.register_function{function_name='${libraryName}_${kind}', flags={${flags}},\n` +
-    '  callback=function(keys, args) return call(keys[1], args) end}\n';
+    `  callback=function(keys, args) ${run}(keys, args) end}\n`;
   const library =
-    `#!lua name=${libraryName}\n${source}` +
+    `#!lua name=${libraryName}\n${text}` +
     register('write', '') +
     register('free', "'allow-oom'") +
     register('read', "'no-writes'");
-  const script = `${source}return call(KEYS[1], ARGV)\n`;
+  const script = `${text}local keys, args = KEYS, ARGV\n${run}(keys, args)\n`;
   return { library, libraryName, script, scriptSha: createHash('sha1').update(script).digest('hex') };
 }

@@ -29,6 +29,18 @@ export function numberOf(reply: Reply | undefined): number {
   return number;
 }
 
+/** The names of the keys that a call needs beside its own, where it says that it lacks some. */
+export function movedTo(reply: Reply): string[] | undefined {
+  if (!Array.isArray(reply) || !isWord(reply[0], moved)) return undefined;
+  return reply.slice(1).map(textOf);
+}
+
+const moved = Buffer.from('moved');
+
+function isWord(reply: Reply | undefined, word: Buffer): boolean {
+  return isUint8Array(reply) && word.equals(reply);
+}
+
 function bytesOf(reply: Reply | undefined): Uint8Array {
   if (isUint8Array(reply)) return new Uint8Array(reply);
   throw unexpected('bytes', reply);

@@ -2,8 +2,12 @@ import { Cluster, Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type RedisClient, RedisStore } from '../../lib/redis/index.js';
+import { guardKeys } from '../../lib/redis/program.js';
 import { conformance } from '../../lib/sessions/conformance/index.js';
 import { type RedisCluster, type RedisServer, startCluster, startRedis } from './helpers/redis-server.js';
+
+// A command on a key that its call did not declare fails here.
+guardKeys();
 
 let server: RedisServer;
 let cluster: RedisCluster;

@@ -223,7 +223,9 @@ describe('a cluster with a master that never answers', () => {
       },
     } as unknown as RedisLink;
     const caller = createCaller(link, 1000);
-    const calls = Array.from({ length: 3 }, () => caller.call('{1/0}:exp', 'count', []));
+    const calls = Array.from({ length: 3 }, () =>
+      caller.call({ base: '{1/0}:', operation: 'count', keys: ['exp'], args: () => [] }),
+    );
     expect(await Promise.all(calls)).toEqual([7, 7, 7]);
     expect(commands).toContain('EVALSHA');
   });

@@ -8,14 +8,23 @@
 -- c:<connection>  string      the session it is attached to
 -- t:<login>       string      the login was ended: no new sessions
 -- r:<session>     string      the id that an attached session got by somebody else than its owner, for its `ttl`
--- rep             sorted set  `new old` of a regenerate across partitions, by when the sweep finishes it
+-- rep             sorted set  what the sweep finishes, by when: `new old` of a regenerate across partitions,
+--                             `evicted evicted` of a session that a limit took out of the indexes
 --
--- Every key has a time to live of its own beyond the last expiry it serves: if no sweeper is left, Redis removes
--- everything by itself. That time, `net` in the record, is also the score of its index entries, and moves much
--- more rarely than the expiry: a touch that moves the expiry writes one hash and one sorted set, no index.
+-- A session lives while its entry in `exp` says so. Every key has a time to live of its own beyond the last expiry
+-- it serves: if no sweeper is left, Redis removes everything by itself. That time, `net` in the record, is also the
+-- score of its index entries, and moves much more rarely than the expiry: a touch that moves the expiry writes one
+-- hash and one sorted set, no index.
 -- Time is Redis' own. Names are never empty, so an empty string stands for none.
+--
+-- A call touches no key that it was not given: while a slot moves between the nodes of a cluster, such a key is
+-- missing on either side, and some servers refuse it. Which keys a session needs stands in its record, so a call
+-- that lacks some changes nothing and answers `moved` with the names of all that it needs beside those which the
+-- operation always has; the caller repeats it with them.
 
 local GRACE = 3600000
+-- Members that are looked up at once; what one command of a script may take is bounded.
+local CHUNK = 1000
 -- FIELDS comes from outside: the names of a record's fields, in order. No `ipairs` while a library is loaded.
 local AT = {}
 for position = 1, #FIELDS do
@@ -24,6 +33,41 @@ end
 local UID, LID, NODE, CONN, GEN, VER = AT.uid, AT.lid, AT.node, AT.conn, AT.gen, AT.ver
 local BORN, LA, EXP, ENDS, TTL, NET, GRP = AT.born, AT.la, AT.exp, AT.ends, AT.ttl, AT.net, AT.grp
 local ops = {}
+
+-- Of the call that runs: what is in front of its keys' names, its keys, as a list and as a set, what it needs
+-- beside those that the operation always has, and whether it lacks some of that.
+local base, keys, declared, needed, lacking
+
+local function begin(given)
+  base = string.sub(given[1], 1, string.find(given[1], '}:', 1, true) + 1)
+  keys, declared, needed, lacking = given, nil, { 'moved' }, false
+end
+
+local function has(name)
+  if not declared then
+    declared = {}
+    for i = 1, #keys do
+      declared[keys[i]] = true
+    end
+  end
+  return declared[base .. name]
+end
+
+local function need(name)
+  needed[#needed + 1] = name
+  if not has(name) then
+    lacking = true
+  end
+end
+
+-- The sessions of the call's keys from the second on.
+local function sessions(count)
+  local ids, start = {}, #base + 3
+  for i = 1, count do
+    ids[i] = string.sub(keys[i + 1], start)
+  end
+  return ids
+end
 
 local function str(number)
   return string.format('%.0f', number)
@@ -38,11 +82,23 @@ local function now()
   return math.floor(micros() / 1000)
 end
 
--- The named fields of a record as a list, or nil. What is not one of ours, as a key of another type or one
--- that lacks a field, is none: it fails no operation on the others. Records of before there were groups have none.
-local function fields(base, sid, ...)
-  local values = redis.pcall('HMGET', base .. 's:' .. sid, ...)
-  if values.err then
+-- A key of another type than ours counts as none. Any other error fails the call: what a key has is not known.
+local function attempt(...)
+  local answer = redis.pcall(...)
+  if type(answer) == 'table' and answer.err then
+    if not string.find(answer.err, 'WRONGTYPE', 1, true) then
+      error(answer.err, 0)
+    end
+    return nil
+  end
+  return answer
+end
+
+-- The named fields of a record as a list, or nil. What is not one of ours, as a key of another type or one that
+-- lacks a field, is none: it fails no operation on the others. Records of before there were groups have none.
+local function fields(sid, ...)
+  local values = attempt('HMGET', base .. 's:' .. sid, ...)
+  if not values then
     return nil
   end
   for i = 1, select('#', ...) do
@@ -60,9 +116,9 @@ local function is_count(value)
   return string.find(value, '^%d+$')
 end
 
--- The record as a list in the order of FIELDS, or nil; dead ones only where asked for.
-local function load(base, sid, at, dead)
-  local record = fields(base, sid, unpack(FIELDS))
+-- The record as a list in the order of FIELDS, or nil; whether it lives is another question.
+local function load(sid)
+  local record = fields(sid, unpack(FIELDS))
   if not record then
     return nil
   end
@@ -71,10 +127,37 @@ local function load(base, sid, at, dead)
       return nil
     end
   end
-  if not is_count(record[TTL]) or (not dead and tonumber(record[EXP]) <= at) then
+  if not is_count(record[TTL]) or not is_count(record[NET]) then
     return nil
   end
   return record
+end
+
+-- When a session expires, or nil for one that has ended.
+local function expiry(sid)
+  return tonumber(redis.call('ZSCORE', base .. 'exp', sid) or nil)
+end
+
+local function expiries(ids, from, to)
+  return redis.call('ZMSCORE', base .. 'exp', unpack(ids, from, to))
+end
+
+local function live(sid, at)
+  local time = expiry(sid)
+  return time and time > at and load(sid) or nil
+end
+
+-- Those of a list that live, in its order.
+local function living(ids, at)
+  local list = {}
+  for from = 1, #ids, CHUNK do
+    for i, time in ipairs(expiries(ids, from, math.min(from + CHUNK - 1, #ids))) do
+      if time and tonumber(time) > at then
+        list[#list + 1] = ids[from + i - 1]
+      end
+    end
+  end
+  return list
 end
 
 local function reply(sid, record)
@@ -103,11 +186,30 @@ local function index(key, sid, net, at)
 end
 
 local function unindex(key, sid)
-  redis.pcall('ZREM', key, sid)
+  attempt('ZREM', key, sid)
 end
 
--- The indexes and the safety net, for a while to come.
-local function secure(base, sid, record, at)
+local function need_indexes(record)
+  if record[UID] ~= '' then
+    need('u:' .. record[UID])
+  end
+  if record[LID] ~= '' then
+    need('l:' .. record[LID])
+  end
+  if record[GRP] ~= '' then
+    need('g:' .. record[GRP])
+  end
+end
+
+local function need_owner(record)
+  if record[CONN] ~= '' then
+    need('n:' .. record[NODE])
+    need('c:' .. record[CONN])
+  end
+end
+
+-- The indexes and the safety net, for a while to come. Needs the indexes and the owner.
+local function secure(sid, record, at)
   local net = tonumber(record[EXP]) + GRACE + math.max(GRACE, tonumber(record[TTL]))
   record[NET] = str(net)
   redis.call('HSET', base .. 's:' .. sid, 'net', record[NET])
@@ -128,48 +230,68 @@ local function secure(base, sid, record, at)
   end
 end
 
--- Sets the expiry wherever it is kept. The record has to be stored already.
-local function expire(base, sid, record, time, at)
+local function outgrows(record, time)
+  return time + GRACE > tonumber(record[NET])
+end
+
+-- Sets the expiry wherever it is kept. The record has to be stored already. Needs what secure() does where the
+-- time outgrows the safety net.
+local function expire(sid, record, time, at)
   record[EXP] = str(time)
   redis.call('HSET', base .. 's:' .. sid, 'exp', record[EXP])
   redis.call('ZADD', base .. 'exp', record[EXP], sid)
-  if time + GRACE > tonumber(record[NET]) then
-    secure(base, sid, record, at)
+  if outgrows(record, time) then
+    secure(sid, record, at)
   end
 end
 
-local function unindex_owner(base, sid, record)
+local function unindex_owner(sid, record)
   if record[CONN] == '' then
     return
   end
   local key = base .. 'c:' .. record[CONN]
-  if redis.pcall('GET', key) == sid then
+  if attempt('GET', key) == sid then
     redis.call('DEL', key)
   end
   unindex(base .. 'n:' .. record[NODE], sid)
 end
 
-local function disown(base, sid, record)
-  unindex_owner(base, sid, record)
+local function disown(sid, record)
+  unindex_owner(sid, record)
   record[NODE], record[CONN] = '', ''
   redis.call('HSET', base .. 's:' .. sid, 'node', '', 'conn', '')
 end
 
--- The connection leads to this session, and to no other. The caller secures it afterwards.
-local function claim(base, sid, conn, at)
-  local key = base .. 'c:' .. conn
-  local other = redis.call('GET', key)
-  if other and other ~= sid then
-    local left = load(base, other, at, true)
-    if left then
-      disown(base, other, left)
-    end
+-- The other session that the connection has led to until now, which is to lose it.
+local function loser(sid, conn)
+  local other = redis.call('GET', base .. 'c:' .. conn)
+  if not other or other == sid then
+    return nil
   end
-  redis.call('SET', key, sid)
+  need('s:' .. other)
+  local record = has('s:' .. other) and load(other)
+  if not record or record[CONN] ~= conn then
+    return nil
+  end
+  need('n:' .. record[NODE])
+  return { sid = other, record = record }
 end
 
-local function remove(base, sid, record)
-  unindex_owner(base, sid, record)
+-- The connection leads to this session, and to no other. The caller secures it afterwards.
+local function claim(sid, conn, lost)
+  if lost then
+    disown(lost.sid, lost.record)
+  end
+  redis.call('SET', base .. 'c:' .. conn, sid)
+end
+
+local function need_removal(record)
+  need_indexes(record)
+  need_owner(record)
+end
+
+local function remove(sid, record)
+  unindex_owner(sid, record)
   redis.call('DEL', base .. 's:' .. sid)
   unindex(base .. 'exp', sid)
   if record[UID] ~= '' then
@@ -184,56 +306,72 @@ local function remove(base, sid, record)
   return reply(sid, record)
 end
 
+local function inherits(record, gen, heir)
+  return heir ~= '' and gen == '' and record[CONN] ~= ''
+end
+
 -- Leaves word for the owner of a session which somebody else gives another id.
-local function bequeath(base, sid, record, heir)
-  if record[CONN] ~= '' then
-    redis.call('SET', base .. 'r:' .. sid, heir, 'PX', record[TTL])
-  end
+local function bequeath(sid, record, heir)
+  redis.call('SET', base .. 'r:' .. sid, heir, 'PX', record[TTL])
 end
 
 local function fenced(record, gen, conn)
   return gen ~= '' and (record[GEN] ~= gen or record[CONN] ~= conn)
 end
 
-local function blocked(base, lid)
+local function blocked(lid)
   return lid ~= '' and redis.call('EXISTS', base .. 't:' .. lid) == 1
 end
 
--- Live sessions of an index, oldest first.
-local function members(base, key, at, except)
-  local list = {}
-  for _, sid in ipairs(redis.call('ZRANGE', key, 0, -1)) do
-    local short = sid ~= except and fields(base, sid, 'born', 'exp')
-    if short and is_count(short[1]) and is_count(short[2]) and tonumber(short[2]) > at then
-      list[#list + 1] = { sid = sid, born = tonumber(short[1]) }
-    end
-  end
-  table.sort(list, function(a, b)
-    return a.born < b.born or (a.born == b.born and a.sid < b.sid)
-  end)
-  return list
-end
-
--- Refuses, or removes the oldest until one more fits. Returns what it removed, or nil and how many there are.
-local function make_room(base, uid, max, excess, at, except)
-  local evicted = {}
+-- What has to go so that one more fits, or nil and the answer. Who is oldest stands in records that the call does
+-- not have: the caller looks them up and names `known` ones, oldest first. What came meanwhile is younger.
+local function surplus(uid, max, excess, at, except, known)
   if max == 0 or uid == '' then
-    return evicted
+    return {}
   end
-  local list = members(base, base .. 'u:' .. uid, at, except)
-  if #list >= max and excess == 'reject' then
-    return nil, #list
-  end
-  for i = 1, #list - max + 1 do
-    local record = load(base, list[i].sid, at)
-    if record then
-      evicted[#evicted + 1] = remove(base, list[i].sid, record)
+  local list = living(redis.call('ZRANGE', base .. 'u:' .. uid, 0, -1), at)
+  local waiting, count = {}, 0
+  for _, sid in ipairs(list) do
+    if sid ~= except then
+      waiting[sid] = true
+      count = count + 1
     end
   end
-  return evicted
+  if count < max then
+    return {}
+  end
+  if excess == 'reject' then
+    return nil, { 'limit', count }
+  end
+  if not known then
+    return nil, { 'crowd', list }
+  end
+  local chosen = {}
+  for _, order in ipairs({ known, list }) do
+    for _, sid in ipairs(order) do
+      if waiting[sid] and #chosen <= count - max then
+        waiting[sid] = nil
+        chosen[#chosen + 1] = sid
+      end
+    end
+  end
+  return chosen
 end
 
-local function store(base, sid, record, at)
+-- Ends sessions by their indexes alone. Their records are buried by a call that has the keys for it, or by the sweep.
+local function evict(ids, uid, at, heal)
+  for _, sid in ipairs(ids) do
+    redis.call('ZREM', base .. 'exp', sid)
+    unindex(base .. 'u:' .. uid, sid)
+    redis.call('ZADD', base .. 'rep', str(at + heal), sid .. ' ' .. sid)
+  end
+  if #ids > 0 then
+    outlive(base .. 'rep', at + heal + GRACE, at)
+  end
+end
+
+-- Needs the indexes and the owner.
+local function store(sid, record, lost, at)
   local flat = {}
   record[NET] = '0'
   for i, field in ipairs(FIELDS) do
@@ -242,7 +380,7 @@ local function store(base, sid, record, at)
   redis.call('HSET', base .. 's:' .. sid, unpack(flat))
   redis.call('ZADD', base .. 'exp', record[EXP], sid)
   if record[CONN] ~= '' then
-    claim(base, sid, record[CONN], at)
+    claim(sid, record[CONN], lost)
   end
-  secure(base, sid, record, at)
+  secure(sid, record, at)
 end
