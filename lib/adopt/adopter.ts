@@ -47,7 +47,7 @@ export interface Adopter {
 /** Options of {@link Server.adopt}. */
 export interface AdoptOptions<D> {
   /** Becomes `connection.data`, unless `upgrade` gives another. */
-  data?: D;
+  data?: D | undefined;
 }
 
 const NGHTTP2_NO_ERROR = 0;

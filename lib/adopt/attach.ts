@@ -12,7 +12,7 @@ import { refuse } from './refuse.js';
 /** Options of {@link Server.attach}. */
 export interface AttachOptions {
   /** Takes only upgrades of this path, compared exactly and without the query. Default: all that no other path takes. */
-  path?: string;
+  path?: string | undefined;
 }
 
 /** Takes one upgrade in. */

@@ -1,7 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net';
 import type { Connection } from '../connection/connection.js';
 import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
-import type { Handlers } from '../connection/handlers.js';
+import type { Handlers, Method } from '../connection/handlers.js';
 import type { DeflateOptions } from '../handshake/deflate.js';
 import { deflateChecks } from '../handshake/deflate.js';
 import { URL } from '../shared/ambient.js';
@@ -29,61 +29,61 @@ export type HeaderFields = Record<string, string | string[]> | Headers | Iterabl
 /** Options of {@link connect}. Times are milliseconds, sizes bytes. */
 export interface ConnectOptions<D = unknown> extends Handlers<D> {
   /** Becomes `connection.data`. */
-  data?: D;
+  data?: D | undefined;
   /**
    * Further request headers, as `Authorization` or `Origin`; or a function, which may be async, that is asked once by
    * each `connect` and before each try of `reconnect`, for a fresh token.
    */
-  headers?: HeaderFields | (() => HeaderFields | Promise<HeaderFields>);
+  headers?: HeaderFields | (() => HeaderFields | Promise<HeaderFields>) | undefined;
   /** Subprotocols to offer, the preferred one first. */
-  protocols?: string | readonly string[];
+  protocols?: string | readonly string[] | undefined;
   /** Aborts connecting; an open connection is not touched. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** From the call to `open`, redirects and proxy included. Default 10 s. */
-  handshakeTimeout?: number;
+  handshakeTimeout?: number | undefined;
   /** Options of `wss:`. */
-  tls?: ClientTlsOptions;
+  tls?: ClientTlsOptions | undefined;
   /** Offer permessage-deflate (RFC 7692). Default false. */
-  perMessageDeflate?: boolean | DeflateOptions;
+  perMessageDeflate?: boolean | DeflateOptions | undefined;
   /** Connect to this unix socket; the URL still names host and path. */
-  socketPath?: string;
+  socketPath?: string | undefined;
   /** As Node's `dns.lookup`, which is the default. All addresses are tried (RFC 8305). */
-  lookup?: LookupFunction;
+  lookup?: LookupFunction | undefined;
   /** Only addresses of IPv4 or IPv6. Default: both, or that of `localAddress`. */
-  family?: 4 | 6;
+  family?: 4 | 6 | undefined;
   /** IP address to connect from. */
-  localAddress?: string;
+  localAddress?: string | undefined;
   /**
    * `http://[user:password@]host:port` of a proxy that is asked to CONNECT. It is then the proxy that `lookup`,
    * `family` and `localAddress` are used for. Proxies of the environment (`HTTP_PROXY`) are not looked at.
    */
-  proxy?: string | URL;
+  proxy?: string | URL | undefined;
   /** Most redirects to follow. Default 0: a redirect is a refusal. `wss:` is never left for `ws:`. */
-  followRedirects?: number;
+  followRedirects?: number | undefined;
   /** Most bytes of a refusal's body kept for the error. Default 64 KiB. */
-  maxResponseBody?: number;
+  maxResponseBody?: number | undefined;
   /** Bytes of `connection.memory`. Default 0. */
-  memory?: number;
+  memory?: number | undefined;
   /** `'transient'` lends binary messages for the call of `message` only. Default `'buffer'`. */
-  binaryType?: 'buffer' | 'transient';
+  binaryType?: 'buffer' | 'transient' | undefined;
   /** Largest message; above: 1009. Default 16 MiB. */
-  maxPayload?: number;
+  maxPayload?: number | undefined;
   /** Most bytes that may wait; where nothing waits, one message of any size is taken. Default 16 MiB. */
-  maxBackpressure?: number;
+  maxBackpressure?: number | undefined;
   /** Instead of passing `maxBackpressure`: `'close'` with 1013 (default), or `'drop'` the message. */
-  onBackpressure?: 'close' | 'drop';
+  onBackpressure?: 'close' | 'drop' | undefined;
   /** Ping after so much silence. Default 30 s, 0 off. */
-  pingInterval?: number;
+  pingInterval?: number | undefined;
   /** End when nothing came for so long. Default 120 s, 0 off. */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
   /** How long to wait for the peer's close frame and FIN. Default 5 s. */
-  closeTimeout?: number;
+  closeTimeout?: number | undefined;
   /** Largest response head. Default 16 KiB. */
-  maxHeaderSize?: number;
+  maxHeaderSize?: number | undefined;
   /** Every use of a dead connection throws. Default false. */
-  strictLifetime?: boolean;
+  strictLifetime?: boolean | undefined;
   /** What went wrong in handlers after it opened. Absent: it surfaces as uncaught. */
-  error?(error: LwsError, connection: Connection<D> | undefined): void;
+  error?: Method<[error: LwsError, connection: Connection<D> | undefined]> | undefined;
 }
 
 /** Options whose headers were read. */

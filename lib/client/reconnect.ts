@@ -1,5 +1,5 @@
 import type { Connection } from '../connection/connection.js';
-import type { CloseInfo } from '../connection/handlers.js';
+import type { CloseInfo, Method } from '../connection/handlers.js';
 import { AbortController, clearTimeout, performance, setTimeout } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
 import { type Check, checkTable, DAY, integer, type, wrong } from '../shared/checks.js';
@@ -14,23 +14,23 @@ import { askedDelay, type Ending, isFinal } from './verdict.js';
 /** Options of {@link reconnect} beside those of `connect`. Times are milliseconds. */
 export interface ReconnectOptions<D = unknown> extends ConnectOptions<D> {
   /** Longest wait before the first retry; it doubles with each. Default 500. */
-  minDelay?: number;
+  minDelay?: number | undefined;
   /** Longest wait before any retry. Default 30 s. */
-  maxDelay?: number;
+  maxDelay?: number | undefined;
   /**
    * How long a connection must have been open to count as a success, after which delays and retries start anew. One
    * that was lost sooner is a failure like any other, so that a server which dies of its clients is not run over.
    * Default 5 s, 0: every one that opened.
    */
-  stableAfter?: number;
+  stableAfter?: number | undefined;
   /** Failures in a row after which it gives up. Default: none. */
-  maxRetries?: number;
+  maxRetries?: number | undefined;
   /**
    * Asked after each loss, before the wait: which retry this is, how long the wait, why, and whether by the table of
    * close codes and statuses it would be over. `true` tries again, `false` ends it; anything else leaves it to the
    * table. It may be async. Not asked once `maxRetries` are used up; one that fails ends it with ERR_HANDLER.
    */
-  retry?(info: RetryInfo): unknown;
+  retry?: Method<[info: RetryInfo], unknown> | undefined;
 }
 
 /** What {@link ReconnectOptions.retry} is told. */

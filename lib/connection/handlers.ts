@@ -3,30 +3,31 @@ import type { CloseInfo, FragmentInfo } from './events.js';
 
 export type { CloseInfo, FragmentInfo };
 
-type Result = void | Promise<void>;
+/** A function of the options, called with them as `this`. It may return whatever it likes, where nothing else is said. */
+export type Method<A extends unknown[], R = unknown> = { method(...args: A): R }['method'];
 
 /** What a server or one of its `protocols` does with its connections. All are optional. */
 export interface Handlers<D = unknown, X = unknown> {
   /** ESTABLISHED. Messages wait until what it returns has settled, for at most `handshakeTimeout`. */
-  open?(connection: Connection<D, X>): Result;
+  open?: Method<[connection: Connection<D, X>]> | undefined;
   /** RECEIVE: one whole message; a string for text, a Buffer for binary. */
-  message?(connection: Connection<D, X>, data: string | Buffer): Result;
+  message?: Method<[connection: Connection<D, X>, data: string | Buffer]> | undefined;
   /** RECEIVE, streamed: pieces as they arrive, instead of `message`. */
-  fragment?(connection: Connection<D, X>, data: Buffer, info: FragmentInfo): Result;
+  fragment?: Method<[connection: Connection<D, X>, data: Buffer, info: FragmentInfo]> | undefined;
   /** WRITEABLE: a native queue ran empty, or `requestWritable()` was called. */
-  writable?(connection: Connection<D, X>): Result;
+  writable?: Method<[connection: Connection<D, X>]> | undefined;
   /** A pong with its application data. */
-  pong?(connection: Connection<D, X>, data: Buffer): Result;
+  pong?: Method<[connection: Connection<D, X>, data: Buffer]> | undefined;
   /** CLOSED: once per opened connection, the last event. Inside it everything is still readable. */
-  close?(connection: Connection<D, X>, info: CloseInfo): Result;
+  close?: Method<[connection: Connection<D, X>, info: CloseInfo]> | undefined;
 }
 
 /** One entry of `protocols`: the handlers and memory of a subprotocol. */
 export interface ProtocolOptions<D = unknown, X = unknown> extends Handlers<D, X> {
   /** Bytes of `connection.memory`. Default 0, at most 16 MiB. */
-  memory?: number;
+  memory?: number | undefined;
   /** `'transient'` lends binary messages for the call of `message` only. Default `'buffer'`. */
-  binaryType?: 'buffer' | 'transient';
+  binaryType?: 'buffer' | 'transient' | undefined;
 }
 
 /**

@@ -6,9 +6,9 @@ export type SendResult = 'sent' | 'buffered' | 'dropped' | 'closed';
 /** Options of {@link Connection.send}. */
 export interface SendOptions {
   /** Send bytes as a text message (they must be UTF-8), or text as a binary one. */
-  binary?: boolean;
+  binary?: boolean | undefined;
   /** `false` sends this message uncompressed although permessage-deflate is on. */
-  compress?: boolean;
+  compress?: boolean | undefined;
 }
 
 export function opcodeFor({ binary, compress }: SendOptions, usual: number): number {

@@ -5,22 +5,22 @@ import { type Extension, parseExtensions } from './extensions.js';
 /** Options of `perMessageDeflate` (RFC 7692). */
 export interface DeflateOptions {
   /** zlib level, 0–9. Default 1: most of the gain for a fraction of the time. */
-  level?: number;
+  level?: number | undefined;
   /** zlib memLevel, 1–9. Default 8. */
-  memLevel?: number;
+  memLevel?: number | undefined;
   /** Messages below so many bytes go uncompressed. Default 1024. */
-  threshold?: number;
+  threshold?: number | undefined;
   /**
    * Keep our compression context between messages: better ratios, up to 256 KiB
    * per connection. Default false: all connections share one compressor.
    */
-  contextTakeover?: boolean;
+  contextTakeover?: boolean | undefined;
   /** Let the peer keep its context: 39 KiB per connection once it compressed something. Default false. */
-  peerContextTakeover?: boolean;
+  peerContextTakeover?: boolean | undefined;
   /** Window of what we send, 9–15 bits. Default 15. */
-  windowBits?: number;
+  windowBits?: number | undefined;
   /** Window asked of the peer, where it allows to be asked, 8–15 bits. Default 15. */
-  peerWindowBits?: number;
+  peerWindowBits?: number | undefined;
 }
 
 /** What both sides agreed on. */

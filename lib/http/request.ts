@@ -14,7 +14,7 @@ export const BODY_LIMIT = 1024 * 1024;
 /** Options of {@link HttpRequest.bytes} and its like. */
 export interface BodyLimit {
   /** Largest body in bytes, an integer from 0; 1 MiB by default. */
-  limit?: number;
+  limit?: number | undefined;
 }
 
 /** Whether a request is still worth an answer, and who wants to know. */

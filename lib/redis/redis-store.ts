@@ -31,14 +31,14 @@ export interface RedisStoreOptions {
   /** A connected client of `redis` or `ioredis`; stays the caller's. */
   readonly client: RedisClient;
   /** In front of every key; keeps applications apart. 1 to 64 characters without braces. Default `lws:`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /**
    * How many parts the sessions are spread over, 1 to 1024; each is one slot of a cluster. Default 16. Stores with
    * different numbers do not see each other's sessions.
    */
-  readonly partitions?: number;
+  readonly partitions?: number | undefined;
   /** How long an operation may take until it fails with `ERR_STORE`, 10 to 60,000 ms. Default 2000. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** Sessions per call: a call holds Redis up for all others, and what it may name is bounded. */

@@ -60,9 +60,9 @@ export interface ServerStats {
 /** Options of {@link Server.close}. */
 export interface CloseOptions {
   /** Milliseconds for close handshakes and responses to finish, at most a day. Default: `closeTimeout`. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Close code told to connections. Default 1001. */
-  code?: number;
+  code?: number | undefined;
 }
 
 /** How {@link Server.close} went. */

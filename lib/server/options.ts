@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.js';
 import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
-import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../connection/handlers.js';
+import type { CloseInfo, FragmentInfo, Handlers, Method, ProtocolOptions } from '../connection/handlers.js';
 import type { UpgradeRequest } from '../connection/request.js';
 import { isName, NAME_MAX } from '../connection/topics.js';
 import { type DeflateOptions, deflateChecks } from '../handshake/deflate.js';
@@ -28,106 +28,106 @@ import type { ServerTlsOptions } from '../tls/tls.js';
 /** Options of {@link createServer}. Times are milliseconds, sizes bytes. */
 export interface ServerOptions<D = unknown, X = unknown> {
   /** TCP port, 0–65535. Default 0: the kernel chooses. */
-  port?: number;
+  port?: number | undefined;
   /** Address or name to listen on. Default: dual stack `::`, or `0.0.0.0` where IPv6 is absent. */
-  host?: string;
+  host?: string | undefined;
   /** Listen on a unix socket instead; a leading `@` means Linux's abstract names. */
-  path?: string;
+  path?: string | undefined;
   /** Queue of connections the kernel has accepted. Default 511. */
-  backlog?: number;
+  backlog?: number | undefined;
   /** SO_REUSEPORT: several threads or processes share the port. Default false. */
-  reusePort?: boolean;
+  reusePort?: boolean | undefined;
   /** TLS: `wss:` and `https:`. Default: plain. */
-  tls?: ServerTlsOptions;
+  tls?: ServerTlsOptions | undefined;
   /** Only IPv6 on `::`. Default false. */
-  ipv6Only?: boolean;
+  ipv6Only?: boolean | undefined;
   /** Decides on each WebSocket handshake; may be async, bounded by `handshakeTimeout`. Default: accept. */
-  upgrade?(request: UpgradeRequest<X>): UpgradeAnswer<D> | Promise<UpgradeAnswer<D>>;
+  upgrade?: Method<[request: UpgradeRequest<X>], UpgradeAnswer<D> | Promise<UpgradeAnswer<D>>> | undefined;
   /**
    * Origins (RFC 6454) whose pages may connect, as `https://a.example`; others get 403. Case, a default port and a slash
    * at the end do not matter; `'null'` is that of sandboxed pages. Default: any. Requests without Origin pass.
    */
-  origins?: readonly string[];
+  origins?: readonly string[] | undefined;
   /** As {@link Handlers.open}. */
-  open?(connection: Connection<D, X>): void | Promise<void>;
+  open?: Method<[connection: Connection<D, X>]> | undefined;
   /** As {@link Handlers.message}. */
-  message?(connection: Connection<D, X>, data: string | Buffer): void | Promise<void>;
+  message?: Method<[connection: Connection<D, X>, data: string | Buffer]> | undefined;
   /** As {@link Handlers.fragment}. */
-  fragment?(connection: Connection<D, X>, data: Buffer, info: FragmentInfo): void | Promise<void>;
+  fragment?: Method<[connection: Connection<D, X>, data: Buffer, info: FragmentInfo]> | undefined;
   /** As {@link Handlers.writable}. */
-  writable?(connection: Connection<D, X>): void | Promise<void>;
+  writable?: Method<[connection: Connection<D, X>]> | undefined;
   /** As {@link Handlers.pong}. */
-  pong?(connection: Connection<D, X>, data: Buffer): void | Promise<void>;
+  pong?: Method<[connection: Connection<D, X>, data: Buffer]> | undefined;
   /** As {@link Handlers.close}. */
-  close?(connection: Connection<D, X>, info: CloseInfo): void | Promise<void>;
+  close?: Method<[connection: Connection<D, X>, info: CloseInfo]> | undefined;
   /** What went wrong without a caller to throw to. Absent: handler errors surface as uncaught. */
-  error?(error: LwsError, connection: Connection<D, X> | undefined): void;
+  error?: Method<[error: LwsError, connection: Connection<D, X> | undefined]> | undefined;
   /** Plain HTTP on the same port. Nothing returned: 404. */
-  request?: RequestHandler<X>;
+  request?: RequestHandler<X> | undefined;
   /** Folders served for GET and HEAD, by URL prefix. */
-  files?: Record<string, string>;
+  files?: Record<string, string> | undefined;
   /** Handlers by subprotocol name. */
   // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own, named with `protocol<T>()`
-  protocols?: Record<string, ProtocolOptions<any, any>>;
+  protocols?: Record<string, ProtocolOptions<any, any>> | undefined;
   /** Bytes of `connection.memory` without a subprotocol. Default 0, at most 16 MiB. */
-  memory?: number;
+  memory?: number | undefined;
   /** `'transient'` lends binary messages for the call of `message` only. Default `'buffer'`: owned for ever. */
-  binaryType?: 'buffer' | 'transient';
+  binaryType?: 'buffer' | 'transient' | undefined;
   /** Largest message; above: 1009. Default 16 MiB, at most 2 GiB - 1. */
-  maxPayload?: number;
+  maxPayload?: number | undefined;
   /** permessage-deflate (RFC 7692), for clients that offer it. Default false. */
-  perMessageDeflate?: boolean | DeflateOptions;
+  perMessageDeflate?: boolean | DeflateOptions | undefined;
   /**
    * Most bytes that may wait for one connection. Default 16 MiB. A message is refused when bytes wait that the socket
    * did not take, and both together pass this; where nothing waits, one message of any size is taken.
    */
-  maxBackpressure?: number;
+  maxBackpressure?: number | undefined;
   /** Instead of passing `maxBackpressure`: `'close'` with 1013 (default), or `'drop'` the message. */
-  onBackpressure?: 'close' | 'drop';
+  onBackpressure?: 'close' | 'drop' | undefined;
   /** Most topics one connection may be subscribed to. Default 1024. */
-  maxSubscriptions?: number;
+  maxSubscriptions?: number | undefined;
   /**
    * Name, of 1 to 255 characters, of a group of servers in this process, in whatever threads: what one of them publishes
    * reaches the subscribers of all. Default: none.
    */
-  topicGroup?: string;
+  topicGroup?: string | undefined;
   /** Ping after so much silence. Default 30 s, 0 off. */
-  pingInterval?: number;
+  pingInterval?: number | undefined;
   /** End when nothing came for so long. Default 120 s, 0 off. */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
   /** Request head and upgrade decision together, and an async `open`. Default 10 s. */
-  handshakeTimeout?: number;
+  handshakeTimeout?: number | undefined;
   /** How long to wait for the peer's close frame and FIN. Default 5 s. */
-  closeTimeout?: number;
+  closeTimeout?: number | undefined;
   /** How long a kept-alive transport may wait for its next request. Default 5 s. */
-  keepAliveTimeout?: number;
+  keepAliveTimeout?: number | undefined;
   /** Largest request head; above: 431. Default 16 KiB, at most 1 MiB. */
-  maxHeaderSize?: number;
+  maxHeaderSize?: number | undefined;
   /** Most transports at once; above: 503. Default: no limit. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /** The same per peer address. Default: no limit. */
-  maxConnectionsPerAddress?: number;
+  maxConnectionsPerAddress?: number | undefined;
   /**
    * Whose forwarded headers are believed, for `request.remoteAddress` and `request.secure`.
    * Default false: nobody's. See {@link TrustProxy}.
    */
-  trustProxy?: TrustProxy;
+  trustProxy?: TrustProxy | undefined;
   /** Which headers the proxies of `trustProxy` write. Default `'x-forwarded'`. See {@link ForwardedHeader}. */
-  forwardedHeader?: ForwardedHeader;
+  forwardedHeader?: ForwardedHeader | undefined;
   /**
    * Listeners expect a header of the PROXY protocol, version 1 or 2, before TLS and HTTP, and take the peer's
    * address from it, and whether the client spoke TLS; without a valid one within `handshakeTimeout` the network connection is closed. Only for
    * ports that nobody but the proxy reaches. Adopted sockets have none. Default false.
    */
-  proxyProtocol?: boolean;
+  proxyProtocol?: boolean | undefined;
   /**
    * Milliseconds, fractions too, for which the thread's event loop asks for more input without sleeping once some
    * came. It spares the wake-up of the thread, and costs a whole core while messages come closer
    * together than this. Default 0, off; at most 1000. Other work of the thread goes on meanwhile.
    */
-  busyPoll?: number;
+  busyPoll?: number | undefined;
   /** Every use of a dead connection throws. Default false. */
-  strictLifetime?: boolean;
+  strictLifetime?: boolean | undefined;
 }
 
 const checks: Record<string, Check> = {

@@ -45,7 +45,7 @@ export interface HttpLoginOptions<S extends HttpSessionStore> {
   /** The `secret` of express-session. */
   readonly secret: string | readonly string[];
   /** The `name` of express-session: its cookie. Default `connect.sid`. */
-  readonly cookie?: string;
+  readonly cookie?: string | undefined;
   /**
    * Whose an HTTP session is: how those of a user are found among all that the store lists. Not needed with
    * {@link httpSessionStore}, which has an option of this name itself.

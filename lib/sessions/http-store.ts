@@ -29,11 +29,11 @@ export interface HttpSessionStoreOptions<B extends abstract new () => object> {
   /** Where the HTTP sessions live: a store of their own, as a `RedisStore` with another prefix. */
   readonly store: SessionStore;
   /** Life of sessions whose cookie has none, in ms. Default a day. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** Time between two sweeps. Default 30 s. */
-  readonly sweepInterval?: number;
+  readonly sweepInterval?: number | undefined;
   /** Largest session when stored. Default 64 KiB. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * Whose an HTTP session is, told from what is in it: the same `userId` that `identify` answers. With it the HTTP
    * sessions of a user are found and ended, also of browsers that are not connected.
@@ -43,7 +43,7 @@ export interface HttpSessionStoreOptions<B extends abstract new () => object> {
    * A stored HTTP session that cannot be read, as after a rollback: `fail` with `ERR_STORE`, or `replace`: as if there
    * were none, so that the browser gets a new one. Default `fail`.
    */
-  readonly whenUnreadable?: 'fail' | 'replace';
+  readonly whenUnreadable?: 'fail' | 'replace' | undefined;
 }
 
 /** An express-session store on a {@link SessionStore}. */

@@ -13,9 +13,9 @@ import { Wheel } from './wheel.js';
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
   /** Most sessions at a time, expired but unswept ones included; one more is refused with `ERR_LIMIT`. Default 1,000,000. */
-  readonly maxSessions?: number;
+  readonly maxSessions?: number | undefined;
   /** Most bytes of attributes and extensions of all sessions together. Default 256 MiB. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
 
 /** Milliseconds per tick of the expiry wheel: how much later than its expiry a session may be swept. */

@@ -27,34 +27,34 @@ export interface LoginSource {
 /** Options of {@link SessionManager}. Times are milliseconds, sizes bytes. */
 export interface SessionManagerOptions {
   /** Where sessions live. Default: a new `MemoryStore`. */
-  readonly store?: SessionStore;
+  readonly store?: SessionStore | undefined;
   /**
    * This process among those that share the store. Must never be used by two at a time: sessions that an earlier
    * process of the same name left attached are detached before the first one here is. Default: made up, unique.
    */
-  readonly nodeId?: string;
+  readonly nodeId?: string | undefined;
   /** How long a session lives without activity. Default 30 minutes. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** How long it lives at most. Default: for ever. */
-  readonly maxAge?: number;
+  readonly maxAge?: number | undefined;
   /** How long it lives without a connection, at most `ttl`; 0: it ends with its connection. Default: `ttl`. */
-  readonly keepDetached?: number;
+  readonly keepDetached?: number | undefined;
   /**
    * When activity prolongs it. `half` writes only when less than half of `ttl` is left: it expires after between
    * half of `ttl` and `ttl` of silence. `exact`: after `ttl` of silence. Default `half`.
    */
-  readonly touch?: 'half' | 'exact';
+  readonly touch?: 'half' | 'exact' | undefined;
   /** Whether a pong counts as activity; without, a client that only answers pings expires. Default true. */
-  readonly pongsAreActivity?: boolean;
+  readonly pongsAreActivity?: boolean | undefined;
   /** Most live sessions of one user, over all nodes. Default: any number. */
-  readonly maxPerUser?: number;
+  readonly maxPerUser?: number | undefined;
   /** What happens to one more: it is rejected (4429), or closes the oldest (4429 there). Default `reject`. */
-  readonly onExcess?: 'reject' | 'closeOldest';
+  readonly onExcess?: 'reject' | 'closeOldest' | undefined;
   /**
    * New connections while the store fails: `reject` with 1013, or `local`: a session in the memory of this process,
    * which the store never gets to know. Default `reject`.
    */
-  readonly whenStoreFails?: 'reject' | 'local';
+  readonly whenStoreFails?: 'reject' | 'local' | undefined;
   /**
    * Stored values that cannot be read, as those of a newer version after a rollback: `fail` where they are asked for
    * with `ERR_STORE`; `replace` by `{}`; or a function that returns what stands in their place. An `error` event tells
@@ -65,13 +65,13 @@ export interface SessionManagerOptions {
     | 'replace'
     | ((error: LwsError, bytes: Uint8Array, what: 'attributes' | 'extensions') => object);
   /** Time between two sweeps. Default a tenth of `ttl`, between 250 ms and 5 s. */
-  readonly sweepInterval?: number;
+  readonly sweepInterval?: number | undefined;
   /** Largest attributes, and extensions, of one session when stored. Default 64 KiB, at most 16 MiB. */
-  readonly maxAttributes?: number;
+  readonly maxAttributes?: number | undefined;
   /** For how long a login that was ended refuses new sessions. Default 60 s, at most a day. */
-  readonly loginBlock?: number;
+  readonly loginBlock?: number | undefined;
   /** Whether the logins behind sessions are still valid: `HttpLogins`, or your own. Default: nobody is asked. */
-  readonly logins?: LoginSource;
+  readonly logins?: LoginSource | undefined;
   /**
    * Called when the authentication of an attached session runs out: resolves to the epoch milliseconds until which
    * it was renewed, or to `undefined`, which closes the connection with 4401, as does an error or 10 s without answer.

@@ -23,43 +23,43 @@ export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
 interface CommonTlsOptions {
   /** Our certificate, leaf first, then its chain. A string without `-----BEGIN` is a file's path. */
-  cert?: PemSource;
+  cert?: PemSource | undefined;
   /** Its private key. */
-  key?: PemSource;
+  key?: PemSource | undefined;
   /** PKCS#12 bytes, or a file's path, instead of `cert` and `key`. */
-  pfx?: string | Uint8Array;
+  pfx?: string | Uint8Array | undefined;
   /** Opens an encrypted key or PKCS#12 file. */
-  passphrase?: string;
+  passphrase?: string | undefined;
   /** Authorities that may have signed the peer's certificate. Default: those that Node's own TLS trusts. */
-  ca?: PemSource;
+  ca?: PemSource | undefined;
   /** TLS 1.2 ciphers, OpenSSL syntax. Default: OpenSSL's. */
-  ciphers?: string;
+  ciphers?: string | undefined;
   /** TLS 1.3 cipher suites, joined with `:`. Default: OpenSSL's. */
-  cipherSuites?: string;
+  cipherSuites?: string | undefined;
   /** Key exchange groups, joined with `:`. Default: OpenSSL's. */
-  groups?: string;
+  groups?: string | undefined;
   /** Default `'TLSv1.2'`. */
-  minVersion?: TlsVersion;
+  minVersion?: TlsVersion | undefined;
   /** Default `'TLSv1.3'`. */
-  maxVersion?: TlsVersion;
+  maxVersion?: TlsVersion | undefined;
 }
 
 /** Options of a server's `tls`. */
 export interface ServerTlsOptions extends CommonTlsOptions {
   /** Ask clients for a certificate; it is at `request.transport.tls.peerCertificate`. Default false. */
-  requestCert?: boolean;
+  requestCert?: boolean | undefined;
   /** Refuse clients without a certificate that `ca` verifies. Default true with `requestCert`. */
-  rejectUnauthorized?: boolean;
+  rejectUnauthorized?: boolean | undefined;
   /** Other certificates by server name (SNI); `*.example.org` matches one label. */
-  sni?: Record<string, Omit<ServerTlsOptions, 'sni'>>;
+  sni?: Record<string, Omit<ServerTlsOptions, 'sni'>> | undefined;
 }
 
 /** Options of a client's `tls`. */
 export interface ClientTlsOptions extends CommonTlsOptions {
   /** Fail on a certificate that is not verified. Default true, false with `NODE_TLS_REJECT_UNAUTHORIZED=0`. */
-  rejectUnauthorized?: boolean;
+  rejectUnauthorized?: boolean | undefined;
   /** The name to ask for and to verify. Default: the URL's host. */
-  servername?: string;
+  servername?: string | undefined;
 }
 
 const versions: Record<string, number> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };

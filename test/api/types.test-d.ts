@@ -3,6 +3,7 @@ import { expectTypeOf } from 'vitest';
 import {
   type CloseInfo,
   type Connection,
+  connect,
   createServer,
   type FragmentInfo,
   LwsError,
@@ -190,3 +191,17 @@ createServer({ request: () => 'hello' });
 expectTypeOf(new LwsError('ERR_LIMIT', 'x')).toMatchTypeOf<Error>();
 // @ts-expect-error no such code
 new LwsError('ERR_NOTHING', 'x');
+
+/* handlers may return anything: nobody looks at it but for a promise */
+createServer({
+  open: (connection) => connection.send('hello'),
+  message: (connection, data) => connection.send(data),
+  writable: (connection) => connection.isOpen,
+  pong: async () => 1,
+  close: () => new Map(),
+  error: (error) => error.code,
+  protocols: {
+    chat: protocol<User>({ message: (connection) => connection.subscribe(connection.data.name) }),
+  },
+});
+void connect('ws://127.0.0.1', { message: (connection, data) => connection.send(data), close: () => 1 });
