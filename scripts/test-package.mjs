@@ -20,6 +20,15 @@ const managers = {
   'yarn classic': ['yarn', '1.22.22', 'bin/yarn.js'],
   'yarn berry': ['@yarnpkg/cli-dist', '4.18.1', 'bin/yarn.js'],
 };
+/** Bundlers, with what they need beside them. */
+const bundlers = {
+  esbuild: ['esbuild', '0.28.2'],
+  rollup: ['rollup', '4.68.8'],
+  'rollup resolve': ['@rollup/plugin-node-resolve', '16.0.3'],
+  'rollup commonjs': ['@rollup/plugin-commonjs', '29.0.3'],
+  webpack: ['webpack', '5.113.0'],
+  ncc: ['@vercel/ncc', '0.45.0'],
+};
 const table = (pairs) => Object.fromEntries(pairs);
 
 /** Packs what is in the checkout and returns the tarball's path. */
@@ -45,6 +54,9 @@ await main(async (args) => {
         name,
         join(fetchPackage(from, version), program),
       ]),
+    ),
+    bundlers: table(
+      Object.entries(bundlers).map(([name, [from, version]]) => [name, fetchPackage(from, version)]),
     ),
     emulated: crossed ? { arm64: fetchNode(arm64Node, 'arm64'), x64: fetchNode(arm64Node) } : {},
   };

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { process } from '../shared/ambient.js';
 /** What of the running process decides whether a binary loads. */
 export interface Platform {
@@ -67,7 +68,12 @@ export interface Attempt {
 }
 
 /** A sentence that names the cause, where one of the problems fits. */
-type Reading = (problems: string, platform: Platform, available: readonly string[]) => string | undefined;
+type Reading = (
+  problems: string,
+  platform: Platform,
+  available: readonly string[],
+  bundle: string | undefined,
+) => string | undefined;
 
 const readings: readonly Reading[] = [
   (_, { node }) =>
@@ -108,9 +114,10 @@ const readings: readonly Reading[] = [
       : undefined,
   (_, { os }) =>
     os === 'win32' ? 'Windows is not supported; the Windows Subsystem for Linux is.' : undefined,
-  (_, platform, available) => {
+  (_, platform, available, bundle) => {
     const name = prebuildName(platform);
     if (available.includes(name)) return undefined;
+    if (bundle !== undefined && available.length === 0) return bundleWords(bundle, name);
     const there = available.length > 0 ? `there are ${available.join(', ')}` : 'the package holds none';
     return `No prebuilt binary exists for ${name}; ${there}.`;
   },
@@ -118,15 +125,17 @@ const readings: readonly Reading[] = [
 
 /**
  * The whole story of a binary that could not be loaded: the platform, what was tried, the cause as far as
- * it can be told, and how to build one. `available`: the names of the prebuilt binaries.
+ * it can be told, and how to build one. `available`: the names of the prebuilt binaries; `bundle`: the folder of the
+ * bundle that this code was put into.
  */
 export function explain(
   platform: Platform,
   attempts: readonly Attempt[],
   available: readonly string[],
+  bundle?: string,
 ): string {
   const problems = attempts.map((attempt) => attempt.problem).join('\n');
-  const causes = readings.flatMap((reading) => reading(problems, platform, available) ?? []);
+  const causes = readings.flatMap((reading) => reading(problems, platform, available, bundle) ?? []);
   return [
     `No native binary of libwebsockets could be loaded on ${platformWords(platform)}.`,
     'Tried:',
@@ -135,6 +144,13 @@ export function explain(
     'To build one: run "npm ci && npm run build" in a clone of the repository and set LIBWEBSOCKETS_BINARY ' +
       'to the path of its build/Release/lws.node.',
   ].join('\n');
+}
+
+function bundleWords(folder: string, name: string): string {
+  return (
+    `libwebsockets was bundled, and a bundle needs the binaries beside it: copy the folder prebuilds of the package ` +
+    `to ${join(folder, 'prebuilds')} (this platform needs ${name}.node of it), or set LIBWEBSOCKETS_BINARY to a file.`
+  );
 }
 
 /** By numbers: 2.9 is older than 2.28. */

@@ -2,19 +2,19 @@ import type { DeflateSettings } from './deflate.js';
 
 /** Options of a server or client that the native side goes by. */
 export interface CoreOptions {
-  readonly maxPayload?: number;
-  readonly pingInterval?: number;
-  readonly idleTimeout?: number;
-  readonly handshakeTimeout?: number;
-  readonly closeTimeout?: number;
-  readonly keepAliveTimeout?: number;
-  readonly maxHeaderSize?: number;
-  readonly maxConnections?: number;
-  readonly maxConnectionsPerAddress?: number;
-  readonly proxyProtocol?: boolean;
-  readonly busyPoll?: number;
-  readonly maxBackpressure?: number;
-  readonly onBackpressure?: 'close' | 'drop';
+  readonly maxPayload?: number | undefined;
+  readonly pingInterval?: number | undefined;
+  readonly idleTimeout?: number | undefined;
+  readonly handshakeTimeout?: number | undefined;
+  readonly closeTimeout?: number | undefined;
+  readonly keepAliveTimeout?: number | undefined;
+  readonly maxHeaderSize?: number | undefined;
+  readonly maxConnections?: number | undefined;
+  readonly maxConnectionsPerAddress?: number | undefined;
+  readonly proxyProtocol?: boolean | undefined;
+  readonly busyPoll?: number | undefined;
+  readonly maxBackpressure?: number | undefined;
+  readonly onBackpressure?: 'close' | 'drop' | undefined;
   readonly close?: unknown;
 }
 

@@ -17,5 +17,5 @@ export interface ResponseLike {
   /** Read no faster than the peer takes it, and cancelled when the peer leaves. */
   readonly body: ReadableStream<Uint8Array> | null;
   /** `'default'` where it was made here; what `fetch` gave is another, and its body may have been decoded. */
-  readonly type?: string;
+  readonly type?: string | undefined;
 }

@@ -12,12 +12,14 @@ type Callback<T> = (error?: unknown, result?: T) => void;
 /** A session as express-session hands it to its store. */
 export interface HttpSessionData {
   /** What express-session keeps of the browser's cookie: how long the HTTP session lives. */
-  cookie?: {
-    /** Life that activity gives the HTTP session anew, milliseconds; without it activity leaves `expires`. */
-    originalMaxAge?: number | null;
-    /** When the HTTP session is over; without it, or with `false`, the store decides, {@link httpSessionStore} by its `ttl`. */
-    expires?: Date | string | false | null;
-  };
+  cookie?:
+    | {
+        /** Life that activity gives the HTTP session anew, milliseconds; without it activity leaves `expires`. */
+        originalMaxAge?: number | null | undefined;
+        /** When the HTTP session is over; without it, or with `false`, the store decides, {@link httpSessionStore} by its `ttl`. */
+        expires?: Date | string | false | null | undefined;
+      }
+    | undefined;
 }
 
 /** The part of an express-session `Store` that is used: what connect-redis and all others have. */
@@ -50,7 +52,7 @@ export interface HttpLoginOptions<S extends HttpSessionStore> {
    * Whose an HTTP session is: how those of a user are found among all that the store lists. Not needed with
    * {@link httpSessionStore}, which has an option of this name itself.
    */
-  readonly userOf?: (session: HttpSessionData) => string | undefined;
+  readonly userOf?: ((session: HttpSessionData) => string | undefined) | undefined;
 }
 
 /** What a handshake's cookie stands for. */

@@ -38,7 +38,7 @@ export interface HttpSessionStoreOptions<B extends abstract new () => object> {
    * Whose an HTTP session is, told from what is in it: the same `userId` that `identify` answers. With it the HTTP
    * sessions of a user are found and ended, also of browsers that are not connected.
    */
-  readonly userOf?: (session: HttpSessionData) => string | undefined;
+  readonly userOf?: ((session: HttpSessionData) => string | undefined) | undefined;
   /**
    * A stored HTTP session that cannot be read, as after a rollback: `fail` with `ERR_STORE`, or `replace`: as if there
    * were none, so that the browser gets a new one. Default `fail`.

@@ -1,5 +1,5 @@
 import type { Connection } from '../connection/connection.js';
-import type { CloseInfo, FragmentInfo, Handlers, ProtocolOptions } from '../connection/handlers.js';
+import type { CloseInfo, FragmentInfo, Handlers, Method, ProtocolOptions } from '../connection/handlers.js';
 import type { ServerOptions } from '../server/options.js';
 import { clearTimeout, setTimeout } from '../shared/ambient.js';
 import { attachConnection, closingFor } from './attach.js';
@@ -9,25 +9,27 @@ import type { Core } from './core.js';
 import type { SessionRequest } from './request.js';
 import type { Session } from './session.js';
 
-type Result = void | Promise<void>;
-
 /** The handlers of a server with the session as last argument. All are optional. */
 export interface SessionHandlers<D, X, A extends object> {
   /** The session is there. Not called when there is none: the connection is closed instead. */
-  open?(connection: Connection<D, X>, session: Session<A>): Result;
+  open?: Method<[connection: Connection<D, X>, session: Session<A>]> | undefined;
   /** As {@link Handlers.message}. Each message is activity of the session. */
-  message?(connection: Connection<D, X>, data: string | Buffer, session: Session<A>): Result;
+  message?: Method<[connection: Connection<D, X>, data: string | Buffer, session: Session<A>]> | undefined;
   /** As {@link Handlers.fragment}. Each piece is activity of the session. */
-  fragment?(connection: Connection<D, X>, data: Buffer, info: FragmentInfo, session: Session<A>): Result;
+  fragment?:
+    | Method<[connection: Connection<D, X>, data: Buffer, info: FragmentInfo, session: Session<A>]>
+    | undefined;
   /** As {@link Handlers.writable}, from when the session is there. */
-  writable?(connection: Connection<D, X>, session: Session<A>): Result;
+  writable?: Method<[connection: Connection<D, X>, session: Session<A>]> | undefined;
   /** As {@link Handlers.pong}, from when the session is there. Activity, unless `pongsAreActivity` is off. */
-  pong?(connection: Connection<D, X>, data: Buffer, session: Session<A>): Result;
+  pong?: Method<[connection: Connection<D, X>, data: Buffer, session: Session<A>]> | undefined;
   /**
    * Once per connection. `session` is the one it had, also if it lost it, and `undefined` if it never got one. It is
    * detached when what this returns has settled, at the latest after 5 s; until then it can be changed.
    */
-  close?(connection: Connection<D, X>, info: CloseInfo, session: Session<A> | undefined): Result;
+  close?:
+    | Method<[connection: Connection<D, X>, info: CloseInfo, session: Session<A> | undefined]>
+    | undefined;
 }
 
 /** An entry of `protocols`. */
@@ -42,10 +44,12 @@ export interface ServeOptions<D, X, A extends object>
    * Which session the connection is to get; from its request, and from what `upgrade` found out. It runs for each
    * connection, also for one that continues a session. Default: a new anonymous one.
    */
-  identify?(connection: Connection<D, X>): SessionRequest<A> | Promise<SessionRequest<A>>;
+  identify?:
+    | Method<[connection: Connection<D, X>], SessionRequest<A> | Promise<SessionRequest<A>>>
+    | undefined;
   /** Handlers by subprotocol name, with the session as last argument. */
   // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own
-  protocols?: Record<string, SessionProtocol<any, any, A>>;
+  protocols?: Record<string, SessionProtocol<any, any, A>> | undefined;
 }
 
 /** `identify` has to be there where new sessions need attributes to start with. */
@@ -174,7 +178,7 @@ function wrapHandlers<D, X, A extends object>(
     },
     close(connection, info) {
       const { id } = connection;
-      let result: Result | undefined;
+      let result: unknown;
       try {
         result = handlers.close?.(connection, info, sessions.get(connection));
         return result;
@@ -239,7 +243,7 @@ async function attachOrClose<D, X, A extends object>(
 }
 
 /** Resolves when the handler is done, or has taken too long; its failure is the server's to tell. */
-async function settled(result: Result | undefined): Promise<void> {
+async function settled(result: unknown): Promise<void> {
   if (result === undefined) return;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { Method } from '../connection/handlers.js';
 import { process } from '../shared/ambient.js';
 import { LwsError } from '../shared/errors.js';
 import { checkFunction, checkInteger, checkName, checkOptions, checkStore, refuseUnknown } from './check.js';
@@ -63,7 +64,8 @@ export interface SessionManagerOptions {
   readonly whenUnreadable?:
     | 'fail'
     | 'replace'
-    | ((error: LwsError, bytes: Uint8Array, what: 'attributes' | 'extensions') => object);
+    | ((error: LwsError, bytes: Uint8Array, what: 'attributes' | 'extensions') => object)
+    | undefined;
   /** Time between two sweeps. Default a tenth of `ttl`, between 250 ms and 5 s. */
   readonly sweepInterval?: number | undefined;
   /** Largest attributes, and extensions, of one session when stored. Default 64 KiB, at most 16 MiB. */
@@ -76,7 +78,7 @@ export interface SessionManagerOptions {
    * Called when the authentication of an attached session runs out: resolves to the epoch milliseconds until which
    * it was renewed, or to `undefined`, which closes the connection with 4401, as does an error or 10 s without answer.
    */
-  refreshAuth?(session: Session): number | undefined | Promise<number | undefined>;
+  refreshAuth?: Method<[session: Session], number | undefined | Promise<number | undefined>> | undefined;
 }
 
 /** The options with everything filled in. */

@@ -59,7 +59,7 @@ export interface SessionRecord {
 /** What a new session starts with. Everything left out is filled in by the store. */
 export interface NewSession {
   /** An id made by {@link SessionStore.newId} for the same user; default: a new one. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** Whose session it is; left out: nobody's, and so without a limit. */
   readonly userId?: string | undefined;
   /** The login it belongs to; refused with `ended` while {@link SessionStore.endLogin} blocks that. */
@@ -80,9 +80,9 @@ export interface NewSession {
   /** A further name to find it by: {@link SessionStore.byGroup}. */
   readonly group?: string | undefined;
   /** The user's values, as {@link encode} writes them. Default: those of `{}`. */
-  readonly attributes?: Uint8Array;
+  readonly attributes?: Uint8Array | undefined;
   /** Values of libraries and adapters, written likewise. Default: those of `{}`. */
-  readonly extensions?: Uint8Array;
+  readonly extensions?: Uint8Array | undefined;
 }
 
 /** How many live sessions a user may have, and what happens to one more. Anonymous sessions are not counted. */
@@ -162,7 +162,7 @@ export interface Touch {
   /** Left out: by someone who does not own the session, as an HTTP request. */
   readonly fence?: Fence | undefined;
   /** Milliseconds since the activity that is reported; default 0. */
-  readonly idle?: number;
+  readonly idle?: number | undefined;
 }
 
 /** The session's new expiry, or why it was not touched. */

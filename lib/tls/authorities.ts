@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import * as tls from 'node:tls';
+import { rootCertificates } from 'node:tls';
 import { Buffer, process } from '../shared/ambient.js';
 
 /** Whom Node's own TLS clients trust where no `ca` is given. */
@@ -15,7 +15,10 @@ export interface Authorities {
 
 /* of Node 22.15, 23.10 and later: what the options, the environment and setDefaultCACertificates() come to */
 type Which = 'default' | 'system' | 'extra';
-const { getCACertificates } = tls as { getCACertificates?: (which: Which) => readonly string[] };
+/* asked of the running Node: a bundler makes an import by name of it, which an older Node refuses */
+const { getCACertificates } = process.getBuiltinModule('node:tls') as {
+  getCACertificates?: (which: Which) => readonly string[];
+};
 
 /** Whether the process runs with `--use-openssl-ca`, or a Node that is built to. */
 function usesOpenssl(): boolean {
@@ -79,7 +82,7 @@ export function nodeAuthorities(): Authorities {
   }
   if (known !== undefined) return known;
   const openssl = usesOpenssl();
-  return remember([...(openssl ? [] : tls.rootCertificates), ...extraCertificates()], openssl);
+  return remember([...(openssl ? [] : rootCertificates), ...extraCertificates()], openssl);
 }
 
 let warned = false;

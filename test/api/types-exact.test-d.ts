@@ -27,3 +27,9 @@ void reconnect('', { ...nobody, minDelay: undefined, retry: undefined });
 void createServer().close({ timeout: undefined, code: undefined });
 void new SessionManager({ store: undefined });
 void new MemoryStore({ maxSessions: undefined, maxBytes: undefined });
+new SessionManager({ whenUnreadable: undefined, logins: undefined }).serve({
+  open: maybe,
+  message: undefined,
+  identify: undefined,
+  protocols: undefined,
+});

@@ -57,6 +57,24 @@ describe('the loader', () => {
     expect(layout.load()).toContain(`is of version 9.9.9, this package of ${version}`);
   });
 
+  it.each<[string, { args?: string[]; before?: string }]>([
+    ['may be changed by nobody', { args: ['--frozen-intrinsics', '--no-warnings'] }],
+    ['is told in places of the sources', { args: ['--enable-source-maps'] }],
+    ['has no frames', { before: 'Error.stackTraceLimit = 0;' }],
+    ['is made by the user', { before: "Error.prepareStackTrace = () => 'mine';" }],
+  ])('finds its folder where the stack of an error %s', (_, options) => {
+    using layout = new Layout({ [places.prebuilt]: working });
+    expect(layout.load(options)).toBe('listening');
+  });
+
+  it('leaves the settings of Error as they were', () => {
+    using layout = new Layout({ [places.prebuilt]: working });
+    const before = `const mine = (Error.prepareStackTrace = () => 'mine');
+      Error.stackTraceLimit = 3;
+      process.on('exit', () => console.log(Error.prepareStackTrace === mine, Error.stackTraceLimit));`;
+    expect(layout.load({ before })).toBe('listening\ntrue 3');
+  });
+
   it('explains itself where addons are disabled', () => {
     using layout = new Layout({ [places.prebuilt]: working });
     expect(layout.load({ args: ['--no-addons'] })).toMatch(/may not load addons: leave out --no-addons/);

@@ -29,6 +29,12 @@ function complaints(folder: Folder, name: string, options: ts.CompilerOptions): 
 
 const node16 = { module: ts.ModuleKind.Node16, moduleResolution: ts.ModuleResolutionKind.Node16 };
 const nodeNext = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
+/* what TypeScript had before exports maps */
+const node10 = {
+  module: ts.ModuleKind.CommonJS,
+  moduleResolution: ts.ModuleResolutionKind.Node10,
+  ignoreDeprecations: '6.0',
+};
 const bundler = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
 
 describe("the types of the installed package compile in a user's", () => {
@@ -37,6 +43,7 @@ describe("the types of the installed package compile in a user's", () => {
     ['CommonJS module', 'user.cts', node16],
     ['ES module of NodeNext', 'user.mts', nodeNext],
     ['bundled module', 'user.ts', bundler],
+    ['CommonJS module of node10', 'user.ts', node10],
   ])('%s', (_, name, options) => {
     using folder = new Folder().unpack();
     expect(complaints(folder, name, options)).toEqual([]);

@@ -9,6 +9,8 @@ interface Inputs {
   nodes: Record<string, string>;
   /** Programs for Node by the manager's name. */
   managers: Record<string, string>;
+  /** Folders of bundlers and their plugins by name. */
+  bundlers: Record<string, string>;
   /** Node executables that are run by QEMU, by architecture; empty where there is none. */
   emulated: { arm64?: string; x64?: string };
 }

@@ -38,7 +38,9 @@ export class Layout implements Disposable {
   /** Listens and closes in a process of its own: `listening`, or the error's code and message. */
   load({ env = {}, args = [], before = '' }: LoadOptions = {}): string {
     const script = `${before}
-      const { createServer } = await import(process.argv[1]);
+      /* no main script whose folder could be taken for the package's */
+      const [, entry] = process.argv.splice(0);
+      const { createServer } = await import(entry);
       try {
         const server = createServer({ port: 0, host: '127.0.0.1' });
         await server.listen();
