@@ -23,16 +23,14 @@ export interface Owner {
   die(info: CloseInfo): void;
 }
 
-type Result = void | Promise<void>;
-
 /** @internal `Handlers`, as those know them who call them. */
 export interface Heard {
-  open?(connection: Owner): Result;
-  message?(connection: Owner, data: string | Buffer): Result;
-  fragment?(connection: Owner, data: Buffer, info: FragmentInfo): Result;
-  writable?(connection: Owner): Result;
-  pong?(connection: Owner, data: Buffer): Result;
-  close?(connection: Owner, info: CloseInfo): Result;
+  open?(connection: Owner): unknown;
+  message?(connection: Owner, data: string | Buffer): unknown;
+  fragment?(connection: Owner, data: Buffer, info: FragmentInfo): unknown;
+  writable?(connection: Owner): unknown;
+  pong?(connection: Owner, data: Buffer): unknown;
+  close?(connection: Owner, info: CloseInfo): unknown;
 }
 
 /** @internal Handlers with what was derived from the options, one per subprotocol. */
