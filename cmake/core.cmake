@@ -10,8 +10,18 @@ target_compile_options(lwsn_core PRIVATE -Wall -Wextra -Werror -Wno-unused-param
 # NDEBUG must equal libwebsockets' own, or its private structures differ.
 target_compile_definitions(lwsn_core PRIVATE _GNU_SOURCE LWS_BUILDING_STATIC NDEBUG)
 target_include_directories(lwsn_core PUBLIC "${CMAKE_SOURCE_DIR}/native/core")
-target_include_directories(lwsn_core SYSTEM PUBLIC ${LWSN_LWS_INCLUDES} ${LWSN_DEPENDENCY_INCLUDES})
-target_include_directories(lwsn_core SYSTEM PRIVATE ${LWSN_LWS_PRIVATE_INCLUDES})
+target_include_directories(lwsn_core SYSTEM PUBLIC ${LWSN_DEPENDENCY_INCLUDES})
+# The one room that knows libwebsockets: for all others it is not even to be found.
+file(GLOB lws_room CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/core/lws/*.c")
+foreach(folder ${LWSN_LWS_INCLUDES} ${LWSN_LWS_PRIVATE_INCLUDES})
+  list(APPEND lws_room_options -isystem "${folder}")
+endforeach()
+set_source_files_properties(${lws_room} PROPERTIES COMPILE_OPTIONS "${lws_room_options}")
+# Who closes libwebsockets' event descriptor differs between its versions: twice would hit somebody else's.
+file(STRINGS "${LWSN_LWS_SOURCE}/lib/core-net/close.c" closes_events REGEX "lws_plat_pipe_close")
+if(closes_events)
+  target_compile_definitions(lwsn_core PRIVATE LWSN_LWS_CLOSES_EVENTS)
+endif()
 target_link_libraries(lwsn_core PUBLIC lws)
 
 if(LWSN_TESTS)

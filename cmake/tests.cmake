@@ -60,5 +60,7 @@ foreach(name core_memory_test core_last_record_test core_group_test)
     "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=mmap")
 endforeach()
 
+target_link_options(core_events_test PRIVATE "LINKER:--wrap=close")
+
 target_link_libraries(core_replay_test PRIVATE lwsn_fuzz_targets)
 target_compile_definitions(core_replay_test PRIVATE LWSN_FUZZ_FOLDER="${CMAKE_SOURCE_DIR}/test/fuzz")

@@ -193,7 +193,7 @@ export const DeflateShift = { OWN_WINDOW: 8, PEER_WINDOW: 12, LEVEL: 16, MEM_LEV
 /** Beside `Out.RAW`: of an interim response, after which another may follow. */
 export const RAW_INTERIM = 1 << 8;
 
-/** `lwsn_out_kind` of native/core/context/outbound.h. */
+/** `lwsn_out_kind` of native/core/crossing/outbound.h. */
 export const Out = {
   DATA: 1,
   RAW: 2,

@@ -1,7 +1,7 @@
 #include "environment.h"
 
 extern "C" {
-#include <libwebsockets.h>
+#include "lws/door.h"
 }
 
 namespace {
@@ -30,8 +30,8 @@ void OnCleanup(napi_async_cleanup_hook_handle hook, void* data) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  /* process-wide in lws, and the same value from every environment (performance 4) */
-  lws_set_log_level(0, nullptr);
+  /* process-wide, and the same value from every environment (performance 4) */
+  lwsn_door_silence();
   auto* environment = new Environment(env);
   if (napi_add_async_cleanup_hook(env, OnCleanup, environment, &environment->hook) != napi_ok) {
     delete environment;
@@ -45,7 +45,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   RegisterTopics(environment, exports);
   RegisterAdoption(environment, exports);
   exports.Set("version", Napi::String::New(env, LWSN_VERSION));
-  exports.Set("lwsVersion", Napi::String::New(env, lws_get_library_version()));
+  exports.Set("lwsVersion", Napi::String::New(env, lwsn_door_version()));
   return exports;
 }
 

@@ -7,7 +7,7 @@
 #include "shown.h"
 
 extern "C" {
-#include "context/outbound.h"
+#include "context/flush.h"
 }
 
 namespace {
@@ -80,11 +80,11 @@ void OnBatch(lwsn_context* context, void* data) {
   auto* environment = static_cast<Environment*>(data);
   Napi::Env env = environment->env;
   Napi::HandleScope scope(env);
-  SyncSlabs(environment, &context->inbound);
+  SyncSlabs(environment, &context->services.inbound);
   if (!environment->async_context) LeaveContexts(environment);
-  napi_value count = Napi::Number::New(env, context->inbound.count);
+  napi_value count = Napi::Number::New(env, context->services.inbound.count);
   environment->on_batch.MakeCallback(env.Global(), {count}, *environment->async_context);
-  ForgetOwn(environment, &context->inbound);
+  ForgetOwn(environment, &context->services.inbound);
   /* lib catches what handlers throw; what is left belongs to the process */
   if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
 }
@@ -113,12 +113,12 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   environment->mark_shared = Napi::Persistent(info[3].As<Napi::Function>());
   if (info[4].IsFunction()) environment->transfer = Napi::Persistent(info[4].As<Napi::Function>());
   lwsn_context* context = environment->context;
-  context->inbound.is_gone = IsGone;
+  context->services.inbound.is_gone = IsGone;
   context->on_turn = OnTurn;
   Napi::Object shared = Napi::Object::New(env);
-  shared.Set("records", Napi::Value(env, ShowRegion(environment, context->inbound.ring)));
-  shared.Set("out", Napi::Value(env, ShowRegion(environment, context->outbound.ring)));
-  shared.Set("queued", Napi::Value(env, ShowRegion(environment, context->registry.queued)));
+  shared.Set("records", Napi::Value(env, ShowRegion(environment, context->services.inbound.ring)));
+  shared.Set("out", Napi::Value(env, ShowRegion(environment, context->chain.ring)));
+  shared.Set("queued", Napi::Value(env, ShowRegion(environment, context->services.registry.queued)));
   return shared;
 }
 
@@ -159,12 +159,12 @@ Napi::Value Recover(const Napi::CallbackInfo& info) {
   int32_t id = info[0].As<Napi::Number>();
   uint32_t offset = info[1].As<Napi::Number>();
   uint32_t length = info[2].As<Napi::Number>();
-  lwsn_slab* slab = id >= 0 && id < LWSN_SLABS_MAX ? context->inbound.table[id] : nullptr;
+  lwsn_slab* slab = id >= 0 && id < LWSN_SLABS_MAX ? context->services.inbound.table[id] : nullptr;
   if (!slab || offset > slab->size || length > slab->size - offset) {
     ThrowNative(env, "no such payload");
     return env.Undefined();
   }
-  lwsn_inbound_abandon(&context->inbound, id);
+  lwsn_inbound_abandon(&context->services.inbound, id);
   return Napi::Buffer<uint8_t>::Copy(env, slab->data + offset, length);
 }
 

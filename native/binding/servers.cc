@@ -6,13 +6,16 @@
 #include "environment.h"
 
 extern "C" {
-#include "net/introduction.h"
+#include "context/servers.h"
 #include "net/listener.h"
-#include "net/server.h"
+#include "net/transports.h"
+#include "topics/group.h"
+#include "topics/topics.h"
+#include "websocket/speech.h"
 }
 
 lwsn_server* FindServer(lwsn_context* context, const Napi::Value& id) {
-  return lwsn_server_find(context, static_cast<uint64_t>(id.As<Napi::Number>().Int64Value()));
+  return lwsn_server_find(&context->services, static_cast<uint64_t>(id.As<Napi::Number>().Int64Value()));
 }
 
 namespace {
@@ -50,7 +53,7 @@ Napi::Value CreateServer(const Napi::CallbackInfo& info) {
   options.busy_poll = static_cast<uint32_t>(n[14]);
   options.max_backpressure = n[15];
   options.drops_overflow = n[16] != 0;
-  lwsn_server* server = lwsn_server_create(context, &options);
+  lwsn_server* server = lwsn_server_create(&context->services, &options);
   if (!server) {
     ThrowNative(env, "out of memory");
     return env.Undefined();
@@ -100,16 +103,16 @@ void Drain(const Napi::CallbackInfo& info) {
 void KillAll(const Napi::CallbackInfo& info) {
   lwsn_server* server = ServerOf(info);
   if (!server) return;
-  lwsn_outbound_flush(server->context);
+  lwsn_outbound_flush(lwsn_context_of(server->services));
   lwsn_server_kill_all(server);
-  lwsn_outbound_flush(server->context);
+  lwsn_outbound_flush(lwsn_context_of(server->services));
 }
 
 /* releaseServer(id): nothing of it is left afterwards */
 void ReleaseServer(const Napi::CallbackInfo& info) {
   lwsn_server* server = ServerOf(info);
   if (!server) return;
-  lwsn_context* context = server->context;
+  lwsn_context* context = lwsn_context_of(server->services);
   lwsn_outbound_flush(context);
   lwsn_server_release(server);
   lwsn_outbound_flush(context);
@@ -146,7 +149,7 @@ Napi::Value Unknown(const Napi::CallbackInfo& info) {
 void Stats(const Napi::CallbackInfo& info) {
   lwsn_server* server = ServerOf(info);
   if (!server) return;
-  lwsn_outbound_flush(server->context);
+  lwsn_outbound_flush(lwsn_context_of(server->services));
   auto numbers = info[1].As<Napi::Float64Array>();
   double* n = numbers.Data();
   const lwsn_server_stats& s = server->stats;
@@ -161,8 +164,8 @@ void Stats(const Napi::CallbackInfo& info) {
                              s.bytes_sent,
                              s.transports,
                              s.connections,
-                             server->topics.count,
-                             server->topics.subscription_count,
+                             server->topics ? server->topics->count : 0,
+                             server->topics ? server->topics->subscription_count : 0,
                              lwsn_group_lost(server)};
   for (size_t i = 0; i < sizeof values / sizeof *values && i < numbers.ElementLength(); i++)
     n[i] = static_cast<double>(values[i]);

@@ -85,7 +85,7 @@ Napi::Value TlsInfo(const Napi::CallbackInfo& info) {
   lwsn_context* context = ContextOf(info);
   if (!context) return env.Undefined();
   lwsn_handle handle = {info[0].As<Napi::Number>(), info[1].As<Napi::Number>()};
-  lwsn_transport* t = lwsn_registry_get(&context->registry, handle);
+  lwsn_transport* t = lwsn_registry_get(&context->services.registry, handle);
   if (!t || !t->tls) return env.Undefined();
   Napi::Object result = Napi::Object::New(env);
   result.Set("version", lwsn_tls_version(t->tls));

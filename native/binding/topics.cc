@@ -38,7 +38,7 @@ lwsn_handle HandleAt(napi_env env, const napi_value* argv) {
 
 /* The transport of an open connection, or null. */
 lwsn_transport* OpenTransport(lwsn_context* context, lwsn_handle handle) {
-  lwsn_transport* t = lwsn_registry_get(&context->registry, handle);
+  lwsn_transport* t = lwsn_registry_get(&context->services.registry, handle);
   return t && !t->doomed && t->connection && lwsn_connection_may_send(t->connection) ? t : nullptr;
 }
 
@@ -79,7 +79,7 @@ napi_value Subscribe(napi_env env, napi_callback_info info) {
   lwsn_transport* t = OpenTransport(context, HandleAt(env, argv));
   if (!t) return NumberOf(env, -1);
   Name name(env, argv[2]);
-  return NumberOf(env, lwsn_topics_join(&t->server->topics, t, name.bytes(), name.size));
+  return NumberOf(env, lwsn_topics_join(t, name.bytes(), name.size));
 }
 
 /* unsubscribe(slot, generation, subscription) */
@@ -89,10 +89,10 @@ napi_value Unsubscribe(napi_env env, napi_callback_info info) {
   void* environment;
   napi_get_cb_info(env, info, &argc, argv, nullptr, &environment);
   lwsn_context* context = static_cast<Environment*>(environment)->context;
-  lwsn_transport* t = lwsn_registry_get(&context->registry, HandleAt(env, argv));
+  lwsn_transport* t = lwsn_registry_get(&context->services.registry, HandleAt(env, argv));
   uint32_t subscription = 0;
   napi_get_value_uint32(env, argv[2], &subscription);
-  if (t) lwsn_topics_leave(&t->server->topics, t, subscription);
+  if (t) lwsn_topics_leave(t, subscription);
   return nullptr;
 }
 
@@ -106,7 +106,8 @@ napi_value Publish(napi_env env, napi_callback_info info) {
   uint32_t opcode = 0;
   napi_get_value_int64(env, argv[0], &id);
   napi_get_value_uint32(env, argv[5], &opcode);
-  lwsn_server* server = lwsn_server_find(static_cast<Environment*>(environment)->context, static_cast<uint64_t>(id));
+  lwsn_server* server =
+      lwsn_server_find(&static_cast<Environment*>(environment)->context->services, static_cast<uint64_t>(id));
   Name name(env, argv[3]);
   if (!server || !lwsn_group_is_heard(server, name.bytes(), name.size)) return NumberOf(env, 0);
   lwsn_shared_frame* frame = FrameOf(env, argv[4], opcode);

@@ -40,7 +40,12 @@ function roomOf(unit, floors) {
 export function findings(top) {
   const native = existsSync(join(top, 'native')) ? includes(top, 'native', ['native/core']) : new Map();
   const library = existsSync(join(top, 'lib')) ? imports(top, 'lib') : new Map();
-  return [...judged(native, nativeFloors), ...externs(top), ...judged(library, libraryFloors)];
+  return [
+    ...judged(native, nativeFloors),
+    ...externs(top),
+    ...foreigners(top),
+    ...judged(library, libraryFloors),
+  ];
 }
 
 /** Whether the rooms of a graph keep to their floors. */
@@ -70,14 +75,29 @@ function circles(graph) {
   );
 }
 
-function externs(top) {
-  return filesBelow(top, 'native', ['.c', '.cc']).flatMap((file) =>
-    readFileSync(join(top, file), 'utf8')
-      .split('\n')
-      .flatMap((text, at) =>
-        /^\s*extern\b(?!\s*"C")/.test(text)
-          ? [{ rule: 'extern outside a header', what: `${file}: ${text.trim()}`, where: `${file}:${at + 1}` }]
-          : [],
-      ),
-  );
+/** Lines of the files of native/ with these endings, outside `exempt`, that say `pattern`. */
+function lines(top, endings, exempt, pattern, rule) {
+  if (!existsSync(join(top, 'native'))) return [];
+  return filesBelow(top, 'native', endings)
+    .filter((file) => dirname(file) !== exempt)
+    .flatMap((file) =>
+      readFileSync(join(top, file), 'utf8')
+        .split('\n')
+        .flatMap((text, at) =>
+          pattern.test(text) ? [{ rule, what: `${file}: ${text.trim()}`, where: `${file}:${at + 1}` }] : [],
+        ),
+    );
 }
+
+const externs = (top) =>
+  lines(top, ['.c', '.cc'], undefined, /^\s*extern\b(?!\s*"C")/, 'extern outside a header');
+
+/** What belongs to libwebsockets, in a room that does not know it. */
+const foreigners = (top) =>
+  lines(
+    top,
+    ['.c', '.cc', '.h'],
+    'native/core/lws',
+    /\b(?:lws_|LWS_)\w|\bstruct lws\b|<libwebsockets\.h>|"private-lib-/,
+    'lws outside its room',
+  );

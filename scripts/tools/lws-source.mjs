@@ -160,7 +160,10 @@ function store(bytes) {
   }
 }
 
-/** The folder that `LWS_SOURCE` names, checked to be 4.3.5; undefined when it is no folder. */
+/**
+ * The folder that `LWS_SOURCE` names; undefined when it is no folder. No hash is known of it: where it is another
+ * version than ours, of those that the patches fit, that is said.
+ */
 export function sourceFolder() {
   const folder = process.env.LWS_SOURCE;
   if (!folder || !existsSync(folder) || !statSync(folder).isDirectory()) return undefined;
@@ -169,9 +172,13 @@ export function sourceFolder() {
   const parts = ['MAJOR', 'MINOR', 'PATCH_NUMBER'].map(
     (part) => new RegExp(`CPACK_PACKAGE_VERSION_${part} "(\\d+)"`).exec(text)?.[1],
   );
-  if (parts.join('.') !== version) {
-    const found = parts.includes(undefined) ? 'no libwebsockets sources' : `libwebsockets ${parts.join('.')}`;
-    throw new Failure(`LWS_SOURCE=${folder} holds ${found}; libwebsockets ${version} is needed.`);
-  }
+  const found = parts.includes(undefined) ? 'no libwebsockets sources' : `libwebsockets ${parts.join('.')}`;
+  const [major, minor, patch] = parts.map(Number);
+  if (!(major === 4 && (minor > 3 || (minor === 3 && patch >= 5))))
+    throw new Failure(
+      `LWS_SOURCE=${folder} holds ${found}; libwebsockets ${version}, or a later 4, is needed.`,
+    );
+  if (parts.join('.') !== version)
+    console.warn(`LWS_SOURCE holds ${found}: the package is tested and published with ${version}`);
   return folder;
 }

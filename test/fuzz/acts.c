@@ -1,6 +1,7 @@
 #include "acts.h"
 
 #include "clock.h"
+#include "crossing/outbound.h"
 #include "life.h"
 #include "out.h"
 

@@ -9,6 +9,7 @@
 #include "life.h"
 #include "net/adopt.h"
 #include "net/proxy.h"
+#include "net/transports.h"
 #include "out.h"
 #include "websocket/connection.h"
 #include "wire.h"
@@ -52,7 +53,7 @@ static void begin_world(void) {
   options.ping_interval = 20000;
   options.close_timeout = 5000;
   options.max_connections_per_address = 8;
-  w.server = lwsn_server_create(w.context, &options);
+  w.server = lwsn_server_create(&w.context->services, &options);
   if (!w.server) world_fatal("no server");
   w.responds = true;
   w.react = react;
@@ -147,8 +148,8 @@ void conversation_end(conversation *c) {
   c->fd = -1;
   for (int i = 0; i < 3 && w.server->stats.transports > 0; i++) conversation_turn(c);
   lwsn_server_kill_all(w.server);
-  lwsn_transport_reap(w.context);
-  for (int i = 0; i < TURNS_MAX && (i < 2 || w.context->inbound.count > 0); i++) conversation_turn(c);
+  lwsn_transport_reap(&w.context->services);
+  for (int i = 0; i < TURNS_MAX && (i < 2 || w.context->services.inbound.count > 0); i++) conversation_turn(c);
   judge_end(&w, c);
   w.user = NULL;
   world_forget(&w);

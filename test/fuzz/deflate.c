@@ -4,11 +4,9 @@
  */
 #include "wire/deflate.h"
 
-#include "context/context.h"
 #include "target.h"
 
-/* deflate.c looks at nothing of a context but the streams that its connections share. */
-static lwsn_context shared;
+static lwsn_deflate_shared *shared;
 
 static lwsn_deflate_options options_of(fuzz_input *in) {
   uint8_t a = fuzz_byte(in), b = fuzz_byte(in);

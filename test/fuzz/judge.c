@@ -116,9 +116,9 @@ void judge_end(world *w, const conversation *c) {
   /* fewer were told of than opened: some that were accepted alone had nothing to tell */
   EXPECT(w->told[LWSN_RECORD_OPEN] == w->told[LWSN_RECORD_CLOSED] && w->told[LWSN_RECORD_OPEN] <= stats->opened);
   EXPECT(w->server->unknown == 0);
-  EXPECT(context->registry.tenant_count == 0 && context->registry.resting_count == 0);
+  EXPECT(context->services.registry.tenant_count == 0 && context->services.registry.resting_count == 0);
   EXPECT(out_queued(w, c->handle) == 0);
-  EXPECT(lwsn_list_empty(&context->stalled) && lwsn_list_empty(&context->doomed));
+  EXPECT(lwsn_list_empty(&context->services.stalled) && lwsn_list_empty(&context->services.doomed));
   EXPECT(w->server->over_limit == 0 && w->server->peers.used == 0);
-  judge_pools(&context->inbound);
+  judge_pools(&context->services.inbound);
 }

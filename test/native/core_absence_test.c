@@ -76,7 +76,7 @@ static void without_pings_silence_is_what_was_served(void) {
 
 static void bytes_that_were_not_read_yet_are_no_silence(void) {
   begin(0);
-  lwsn_transport *t = lwsn_registry_get(&w.context->registry, handle);
+  lwsn_transport *t = lwsn_registry_get(&w.context->services.registry, handle);
   lwsn_watch_hold(t->watch, true);
   wire_text(p, "here");
   world_pass(&w, 5 * LIMIT);

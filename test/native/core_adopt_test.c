@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "crossing/outbound.h"
 #include "life.h"
 #include "net/adopt.h"
 #include "net/transport.h"
@@ -103,7 +104,7 @@ static void what_is_no_connected_socket_is_refused_and_nothing_is_taken(void) {
     CHECK(lwsn_adopt_client(w.server, wrong[i], NULL, &handle) < 0);
   }
   CHECK_INT(w.server->stats.transports, 0);
-  CHECK_INT(w.context->inbound.promised, 1);
+  CHECK_INT(w.context->services.inbound.promised, 1);
   close(pipes[0]);
   close(pipes[1]);
   close(alone);

@@ -3,6 +3,8 @@
 
 #include "check.h"
 #include "clock.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "out.h"
 #include "wire.h"
 

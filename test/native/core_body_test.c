@@ -2,6 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "out.h"
 #include "wire.h"
 
@@ -178,7 +180,7 @@ static void a_response_that_nobody_reads_is_over_after_idleTimeout_counted_from_
 /* Counts what one batch carries. */
 static void count_batch(world *w, const event *e) {
   size_t *most = w->user;
-  if (w->context->inbound.batch_bytes > *most) *most = w->context->inbound.batch_bytes;
+  if (w->context->services.inbound.batch_bytes > *most) *most = w->context->services.inbound.batch_bytes;
   (void)e;
 }
 
@@ -245,7 +247,7 @@ static void a_body_may_be_paused_and_goes_on_where_it_was(void) {
     CHECK_SOON(&w, world_told(&w, LWSN_RECORD_BODY) > told);
     out_tell(&w, handle, LWSN_OUT_PAUSE);
     lwsn_outbound_flush(w.context);
-    told = world_told(&w, LWSN_RECORD_BODY) + w.context->inbound.count;
+    told = world_told(&w, LWSN_RECORD_BODY) + w.context->services.inbound.count;
     world_run(&w, 5);
     CHECK_INT(world_told(&w, LWSN_RECORD_BODY), told);
   }

@@ -75,9 +75,9 @@ static void whoever_comes_and_goes_leaves_nothing_behind(void) {
   CHECK_INT(w.server->stats.opened, w.server->stats.closed);
   CHECK(w.server->stats.opened > rounds);
   CHECK_INT(w.server->stats.connections, 0);
-  CHECK_INT(w.context->registry.tenant_count, 0);
-  CHECK(w.context->registry.used <= 4 * AT_ONCE);
-  CHECK_INT(w.context->wheel.armed, 0);
+  CHECK_INT(w.context->services.registry.tenant_count, 0);
+  CHECK(w.context->services.registry.used <= 4 * AT_ONCE);
+  CHECK_INT(w.context->services.wheel.armed, 0);
   CHECK(world_end(&w));
 }
 

@@ -7,8 +7,12 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "life.h"
 #include "net/adopt.h"
+#include "net/tls.h"
+#include "net/transports.h"
 #include "out.h"
 #include "tls_peer.h"
 #include "wire.h"

@@ -3,6 +3,9 @@
 
 #include "check.h"
 #include "clock.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
+#include "net/transports.h"
 #include "out.h"
 #include "wire.h"
 

@@ -2,6 +2,8 @@
 #include <sys/socket.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "net/transport.h"
 #include "out.h"
 #include "wire.h"
@@ -25,7 +27,7 @@ static void expect_gone(world *w, unsigned long told) {
   CHECK_SOON(w, w->server->stats.transports == 0);
   world_run(w, 1);
   CHECK_INT(world_told(w, LWSN_RECORD_GONE), told);
-  CHECK_INT(w->context->registry.tenant_count, 0);
+  CHECK_INT(w->context->services.registry.tenant_count, 0);
   CHECK(world_end(w));
 }
 

@@ -1,5 +1,6 @@
 /* Groups of topics: contexts that share what is published, the bounds of their letters, and those that leave. */
 #include "check.h"
+#include "context/servers.h"
 #include "failing.h"
 #include "out.h"
 #include "topics/group.h"
@@ -121,7 +122,7 @@ static void a_context_that_ends_takes_its_letters_along(void) {
 static void a_server_that_is_released_leaves_and_its_siblings_stay(void) {
   begin("group", "group");
   lwsn_server_options options = world_options();
-  lwsn_server *sibling = lwsn_server_create(there.context, &options);
+  lwsn_server *sibling = lwsn_server_create(&there.context->services, &options);
   CHECK_INT(lwsn_group_join(sibling, (const uint8_t *)"group", 5), 0);
   CHECK(sibling->group == there.server->group);
   lwsn_server_release(sibling);

@@ -1,5 +1,7 @@
 /* Slots and generations: what a handle reaches after its transport died. */
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "out.h"
 #include "wire.h"
 
@@ -75,7 +77,7 @@ static peer *asks_in_slot_of(lwsn_handle stale) {
   return p;
 }
 
-static double handed(lwsn_handle handle) { return *lwsn_registry_handed(&w.context->registry, handle.slot); }
+static double handed(lwsn_handle handle) { return *lwsn_registry_handed(&w.context->services.registry, handle.slot); }
 
 static void a_flush_forgets_what_was_handed_to_a_dead_connection(void) {
   begin();
@@ -90,7 +92,7 @@ static void a_flush_forgets_what_was_handed_to_a_dead_connection(void) {
 static void a_slot_begins_with_nothing_handed_over(void) {
   begin();
   lwsn_handle stale = dead();
-  *lwsn_registry_handed(&w.context->registry, stale.slot) = 8;
+  *lwsn_registry_handed(&w.context->services.registry, stale.slot) = 8;
   asks_in_slot_of(stale);
   CHECK_INT(handed(stale), 0);
   end();
@@ -119,7 +121,7 @@ static void handles_that_never_were_are_ignored(void) {
   ask_everything_of((lwsn_handle){handle.slot, handle.generation + 1});
   ask_everything_of((lwsn_handle){handle.slot, 0});
   ask_everything_of((lwsn_handle){handle.slot + 1, 1});
-  ask_everything_of((lwsn_handle){w.context->registry.capacity, 1});
+  ask_everything_of((lwsn_handle){w.context->services.registry.capacity, 1});
   ask_everything_of((lwsn_handle){UINT32_MAX, UINT32_MAX});
   wire_text(p, "unharmed");
   frame f;
@@ -174,7 +176,7 @@ static void a_slot_rests_until_its_last_record_was_told(void) {
     CHECK_SOON(&w, world_told(&w, LWSN_RECORD_OPEN) == 20u * (unsigned)(round + 2));
     CHECK_SOON(&w, world_told(&w, LWSN_RECORD_CLOSED) == 20u * (unsigned)(round + 1));
   }
-  CHECK(w.context->registry.used <= 60);
+  CHECK(w.context->services.registry.used <= 60);
   end(); /* which fails if life.c saw a record of an old tenant behind one of a new */
 }
 
@@ -187,8 +189,8 @@ static void slots_of_transports_that_told_nothing_are_used_again(void) {
     CHECK_SOON(&w, w.server->stats.transports == 0);
   }
   CHECK_INT(w.batches, 0);
-  CHECK_MSG(w.context->registry.used <= 4, "%u slots were used by one transport after the other",
-            w.context->registry.used);
+  CHECK_MSG(w.context->services.registry.used <= 4, "%u slots were used by one transport after the other",
+            w.context->services.registry.used);
   end();
 }
 

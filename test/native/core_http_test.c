@@ -1,6 +1,10 @@
 /* Plain HTTP requests: heads in every split, pipelining, keep-alive, and how an exchange ends. */
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "http/exchange.h"
+#include "net/listener.h"
+#include "net/transports.h"
 #include "out.h"
 #include "wire.h"
 

@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "context/context.h"
+#include "crossing/outbound.h"
 #include "http/exchange.h"
 #include "out.h"
 #include "websocket/connection.h"
@@ -37,7 +38,7 @@ static size_t allocated(void) {
 
 /* What the thread keeps for the next message of anybody. */
 static size_t pooled(void) {
-  const lwsn_inbound *in = &w.context->inbound;
+  const lwsn_inbound *in = &w.context->services.inbound;
   return in->small_pool->idle_bytes + in->large_pool->idle_bytes + in->own_pool->idle_bytes;
 }
 
@@ -62,7 +63,7 @@ static size_t live(void) {
 static void expect_closing(unsigned long before) { CHECK_SOON(&w, world_told(&w, LWSN_RECORD_CLOSING) == before + 1); }
 
 static lwsn_connection *connection(void) {
-  lwsn_transport *t = lwsn_registry_get(&w.context->registry, handle);
+  lwsn_transport *t = lwsn_registry_get(&w.context->services.registry, handle);
   return t ? t->connection : NULL;
 }
 
@@ -248,7 +249,7 @@ static const state states[] = {
 static void expect_idle(const state *s, size_t idle) {
   size_t now = live();
   CHECK_MSG(now <= idle + s->more + SLACK, "%s leaves %zu bytes", s->name, now > idle ? now - idle : 0);
-  CHECK_INT(w.context->inbound.expected_bytes, 0);
+  CHECK_INT(w.context->services.inbound.expected_bytes, 0);
   const lwsn_connection *c = connection();
   if (!c) return;
   CHECK_MSG(!c->rx.message_data && !c->rx.message_slab && !c->rx.control, "%s leaves a buffer", s->name);

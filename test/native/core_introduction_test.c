@@ -5,8 +5,10 @@
 
 #include "check.h"
 #include "http/exchange.h"
+#include "net/transports.h"
 #include "out.h"
 #include "websocket/connection.h"
+#include "websocket/speech.h"
 #include "wire.h"
 
 static lwsn_server_options alone(bool tells_closed) {

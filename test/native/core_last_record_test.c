@@ -6,7 +6,10 @@
 
 #include "check.h"
 #include "failing.h"
+#include "lws/door.h"
+#include "net/send.h"
 #include "net/transport.h"
+#include "net/transports.h"
 #include "out.h"
 #include "wire.h"
 
@@ -70,7 +73,7 @@ static void kill_all_without_memory(world *w, const event *e) {
   world_in_core = true;
   failing_begin(1, true);
   lwsn_server_kill_all(w->server);
-  lwsn_transport_reap(w->context);
+  lwsn_transport_reap(&w->context->services);
   failing_end();
   world_in_core = false;
 }
@@ -84,13 +87,13 @@ static void every_end_inside_a_batch_is_told_without_memory(void) {
   for (int i = 0; i < lives; i++) p = wire_open(&w, NULL);
   for (int i = 0; i < 20; i++) peer_say(peer_open(&w), WIRE_GET);
   CHECK_SOON(&w, world_told(&w, LWSN_RECORD_REQUEST) == (unsigned long)lives + 20);
-  CHECK_INT(w.context->inbound.promised, lives + 20 + 1);
+  CHECK_INT(w.context->services.inbound.promised, lives + 20 + 1);
   w.react = kill_all_without_memory;
   wire_text(p, "now");
   CHECK_SOON(&w, world_told(&w, LWSN_RECORD_CLOSED) == (unsigned long)lives);
   CHECK_SOON(&w, world_told(&w, LWSN_RECORD_GONE) == 20);
   CHECK_INT(world_last(&w, LWSN_RECORD_CLOSED)->detail, 1006);
-  CHECK_INT(w.context->inbound.promised, 1);
+  CHECK_INT(w.context->services.inbound.promised, 1);
   CHECK(world_end(&w));
 }
 
@@ -98,16 +101,16 @@ static void every_end_inside_a_batch_is_told_without_memory(void) {
 static void fill_the_overflow(world *w, const event *e) {
   if (e->kind != LWSN_RECORD_TEXT || w->user) return;
   w->user = w;
-  lwsn_inbound *in = &w->context->inbound;
+  lwsn_inbound *in = &w->context->services.inbound;
   lwsn_record record = record_of(LWSN_RECORD_LISTENER, 0);
   world_in_core = true;
   failing_begin(1, true);
   while (lwsn_inbound_push(in, &record)) continue;
-  lwsn_transport *t = lwsn_registry_get(&w->context->registry, e->handle);
+  lwsn_transport *t = lwsn_registry_get(&w->context->services.registry, e->handle);
   t->wants_writable = true;
   lwsn_send_pending(t);
   CHECK(t->doomed);
-  lwsn_transport_reap(w->context);
+  lwsn_transport_reap(&w->context->services);
   failing_end();
   world_in_core = false;
 }
@@ -140,9 +143,9 @@ static void a_draining_server_tells_EMPTY_without_memory(void) {
   world_in_core = true;
   failing_begin(1, true);
   lwsn_record record = record_of(LWSN_RECORD_LISTENER, 0);
-  while (lwsn_inbound_push(&w.context->inbound, &record)) continue;
+  while (lwsn_inbound_push(&w.context->services.inbound, &record)) continue;
   lwsn_server_kill_all(w.server);
-  lwsn_transport_reap(w.context);
+  lwsn_transport_reap(&w.context->services);
   CHECK(failing_end());
   world_in_core = false;
   CHECK_SOON(&w, world_told(&w, LWSN_RECORD_EMPTY) == 1);
@@ -150,12 +153,12 @@ static void a_draining_server_tells_EMPTY_without_memory(void) {
   lwsn_server_drain(w.server);
   world_run(&w, 0);
   CHECK_INT(world_told(&w, LWSN_RECORD_EMPTY), 1);
-  CHECK_INT(w.context->inbound.promised, 0);
+  CHECK_INT(w.context->services.inbound.promised, 0);
   CHECK(world_end(&w));
 }
 
 int main(void) {
-  lws_set_log_level(0, NULL);
+  lwsn_door_silence();
   promised_records_have_room_when_nothing_else_has();
   a_renounced_promise_leaves_its_room();
   every_end_inside_a_batch_is_told_without_memory();

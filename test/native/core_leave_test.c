@@ -2,6 +2,9 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
+#include "net/transports.h"
 #include "out.h"
 #include "wire.h"
 

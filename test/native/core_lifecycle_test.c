@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "check.h"
+#include "context/servers.h"
 #include "out.h"
 #include "wire.h"
 
@@ -197,16 +198,16 @@ static void releasing_a_server_ends_its_transports_and_leaves_the_others(void) {
   lwsn_server *first = w.server;
   lwsn_bound first_bound = w.bound;
   lwsn_server_options options = world_options();
-  w.server = lwsn_server_create(w.context, &options);
+  w.server = lwsn_server_create(&w.context->services, &options);
   lwsn_listen_options where = {.host = "127.0.0.1", .backlog = 16};
   CHECK_INT(world_listen(&w, &where, &w.bound), 0);
   peer *stays = wire_open(&w, NULL);
   peer *goes = peer_open_port(&w, 4, first_bound.port);
   wire_upgrade(goes, NULL);
-  CHECK(lwsn_server_find(w.context, first->id) == first);
+  CHECK(lwsn_server_find(&w.context->services, first->id) == first);
   uint64_t id = first->id;
   lwsn_server_release(first);
-  CHECK(lwsn_server_find(w.context, id) == NULL);
+  CHECK(lwsn_server_find(&w.context->services, id) == NULL);
   CHECK_SOON(&w, goes->ended && world_told(&w, LWSN_RECORD_CLOSED) == 1);
   wire_text(stays, "hello");
   frame f;

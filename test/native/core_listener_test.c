@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "http/exchange.h"
+#include "net/listener.h"
 #include "out.h"
 #include "wire.h"
 

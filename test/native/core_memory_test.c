@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "failing.h"
+#include "lws/door.h"
+#include "net/listener.h"
 #include "out.h"
 #include "websocket/connection.h"
 #include "wire.h"
@@ -130,7 +134,7 @@ static void topics(void) {
   for (int i = 0; i < 40 && waits == 0; i++) {
     out_publish(&w, "more", content, LARGE);
     flush();
-    waits = lwsn_registry_get(&w.context->registry, handle) ? out_queued(&w, handle) : 1;
+    waits = lwsn_registry_get(&w.context->services.registry, handle) ? out_queued(&w, handle) : 1;
   }
   bool behind = out_publish(&w, "news", "behind it", 9) == 1;
   flush();
@@ -255,7 +259,7 @@ static bool make_with(unsigned nth, bool for_ever) {
   lwsn_context *context = lwsn_context_create(&loop, no_batch, NULL, &why);
   CHECK(context || (why && strlen(why) > 10));
   lwsn_server_options options = world_options();
-  lwsn_server *server = context ? lwsn_server_create(context, &options) : NULL;
+  lwsn_server *server = context ? lwsn_server_create(&context->services, &options) : NULL;
   if (server) listen_at(server, "127.0.0.1", NULL);
   if (server) listen_at(server, NULL, path);
   world_in_core = false;
@@ -277,7 +281,7 @@ static void every_allocation_may_fail_while_a_server_is_made(void) {
 }
 
 int main(void) {
-  lws_set_log_level(0, NULL);
+  lwsn_door_silence();
   every_allocation_may_fail_in("requests", requests);
   every_allocation_may_fail_in("messages", messages);
   every_allocation_may_fail_in("closing", closing);

@@ -133,7 +133,7 @@ static void an_announced_size_takes_memory_when_a_part_of_it_has_come(void) {
   size_t sent = 0;
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
     CHECK(peer_drip(p, bytes + sent, steps[i].sent - sent, steps[i].sent - sent));
-    CHECK_SOON(&w, w.context->inbound.expected_bytes == steps[i].expected);
+    CHECK_SOON(&w, w.context->services.inbound.expected_bytes == steps[i].expected);
     sent = steps[i].sent;
   }
   expect_echo(&w, p, WIRE_BINARY, SIZE);
@@ -153,16 +153,16 @@ static void what_all_connections_expect_is_bounded_and_every_message_comes_all_t
   for (int i = 0; i < PEERS; i++) {
     peers[i] = wire_open(&w, NULL);
     CHECK(peer_drip(peers[i], bytes, n / 2, n / 2));
-    CHECK_SOON(&w, w.context->inbound.expected_bytes == (size_t)(i < MOST ? i + 1 : MOST) * SIZE);
+    CHECK_SOON(&w, w.context->services.inbound.expected_bytes == (size_t)(i < MOST ? i + 1 : MOST) * SIZE);
   }
   peer_reset(peers[0]);
-  CHECK_SOON(&w, w.context->inbound.expected_bytes == (size_t)(MOST - 1) * SIZE);
+  CHECK_SOON(&w, w.context->services.inbound.expected_bytes == (size_t)(MOST - 1) * SIZE);
   for (int i = 1; i < PEERS; i++) {
     peer_send(peers[i], bytes + n / 2, n - n / 2);
     expect_echo(&w, peers[i], WIRE_BINARY, SIZE);
     world_forget(&w);
   }
-  CHECK_INT(w.context->inbound.expected_bytes, 0);
+  CHECK_INT(w.context->services.inbound.expected_bytes, 0);
   free(bytes);
   CHECK(world_end(&w));
 }

@@ -2,6 +2,10 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "context/servers.h"
+#include "crossing/outbound.h"
+#include "net/transports.h"
 #include "out.h"
 #include "wire.h"
 
@@ -21,7 +25,8 @@ static void count(world *w, const event *e) {
   if (w->batches != t->batch) t->in_batch = 0;
   t->batch = w->batches;
   if (++t->in_batch > t->most_records) t->most_records = t->in_batch;
-  if (w->context->inbound.batch_bytes > t->most_bytes) t->most_bytes = w->context->inbound.batch_bytes;
+  if (w->context->services.inbound.batch_bytes > t->most_bytes)
+    t->most_bytes = w->context->services.inbound.batch_bytes;
   if (e->kind != LWSN_RECORD_BINARY) return;
   uint32_t *next = &t->next[e->handle.slot % 64];
   t->right = t->right && e->size >= 4 && memcmp(e->data, next, 4) == 0;
@@ -152,7 +157,7 @@ static void thousands_of_closes_in_one_turn_are_all_told(void) {
   world w;
   world_begin(&w, NULL);
   w.accepts = true;
-  if ((unsigned)connections * 2 + 100 > w.context->registry.capacity) connections = 400;
+  if ((unsigned)connections * 2 + 100 > w.context->services.registry.capacity) connections = 400;
   peer *last = NULL;
   for (int i = 0; i < connections; i++) last = wire_open(&w, NULL);
   w.react = kill_all_at_text;

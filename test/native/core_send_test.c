@@ -2,6 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "out.h"
 #include "wire.h"
 
@@ -142,7 +144,7 @@ static void WRITABLE_comes_once_when_the_queue_ran_empty(void) {
 static void a_record_that_reaches_past_what_was_written_is_not_read(void) {
   static const uint32_t lengths[] = {208, LWSN_OUT_SIZE, UINT32_MAX - LWSN_OUT_HEADER, UINT32_MAX};
   begin();
-  uint32_t *words = (uint32_t *)w.context->outbound.ring->data, *record = words + LWSN_OUT_START / 4;
+  uint32_t *words = (uint32_t *)w.context->chain.ring->data, *record = words + LWSN_OUT_START / 4;
   for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
     lwsn_outbound_flush(w.context);
     out_message(&w, handle, 2, content, 200);

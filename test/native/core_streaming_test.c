@@ -109,10 +109,10 @@ typedef struct keeper {
 static void keep_first(world *w, const event *e) {
   keeper *k = w->user;
   if (k->slab || e->kind != LWSN_RECORD_BINARY) return;
-  const lwsn_record *ring = (const lwsn_record *)w->context->inbound.ring->data;
-  for (uint32_t i = 0; i < w->context->inbound.count; i++) {
+  const lwsn_record *ring = (const lwsn_record *)w->context->services.inbound.ring->data;
+  for (uint32_t i = 0; i < w->context->services.inbound.count; i++) {
     if (ring[i].kind != LWSN_RECORD_BINARY) continue;
-    k->slab = w->context->inbound.table[ring[i].slab];
+    k->slab = w->context->services.inbound.table[ring[i].slab];
     k->data = k->slab->data + ring[i].offset;
     lwsn_slab_ref(k->slab);
     return;
@@ -149,8 +149,8 @@ static void a_kept_message_is_never_written_again(void) {
 /* Gives the slab away in the middle of its batch, as a transfer does. */
 static void abandon_each(world *w, const event *e) {
   if (e->kind != LWSN_RECORD_BINARY && e->kind != LWSN_RECORD_TEXT) return;
-  const lwsn_inbound *in = &w->context->inbound;
-  for (uint32_t id = 0; id < in->table_used; id++) lwsn_inbound_abandon(&w->context->inbound, (int32_t)id);
+  const lwsn_inbound *in = &w->context->services.inbound;
+  for (uint32_t id = 0; id < in->table_used; id++) lwsn_inbound_abandon(&w->context->services.inbound, (int32_t)id);
 }
 
 static void a_slab_that_its_reader_gave_away_is_not_used_again(void) {
@@ -170,7 +170,7 @@ static void a_slab_that_its_reader_gave_away_is_not_used_again(void) {
     CHECK_SOON(&w, wire_next(p, &f));
     CHECK_BYTES(f.data, f.size, "a text in between");
   }
-  CHECK(w.context->inbound.table_used <= 4);
+  CHECK(w.context->services.inbound.table_used <= 4);
   CHECK(world_end(&w));
 }
 
@@ -190,7 +190,7 @@ static void transient_messages_leave_no_slab_behind(void) {
     CHECK_SOON(&w, wire_next(p, &f));
     CHECK(f.size == size && (size == 0 || memcmp(f.data, data, size) == 0));
   }
-  CHECK(w.context->inbound.table_used <= 4);
+  CHECK(w.context->services.inbound.table_used <= 4);
   CHECK(world_end(&w));
 }
 

@@ -1,6 +1,8 @@
 /* Pings of our own, the idle timeout, and what they cost. */
 #include "check.h"
 #include "clock.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "out.h"
 #include "wire.h"
 
@@ -99,7 +101,7 @@ static void without_both_nothing_ever_wakes_the_loop(void) {
   unsigned long turns = w.turns;
   world_run(&w, 100);
   CHECK_MSG(w.turns - turns < 5, "%lu turns of an idle loop", w.turns - turns);
-  CHECK_INT(w.context->wheel.armed, 0);
+  CHECK_INT(w.context->services.wheel.armed, 0);
   world_pass(&w, 1000000);
   CHECK_INT(pings(), 0);
   CHECK(!closed());
@@ -201,7 +203,7 @@ static void destroying_with_every_timer_armed_leaves_none(void) {
   CHECK(peer_drip(head, "GET", 3, 3));
   wire_close(wire_open(&w, NULL), 1000, NULL);
   world_run(&w, 2);
-  CHECK_INT(w.context->wheel.armed, 4);
+  CHECK_INT(w.context->services.wheel.armed, 4);
   end();
 }
 

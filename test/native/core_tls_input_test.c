@@ -2,6 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "net/transport.h"
 #include "out.h"
 #include "tls_peer.h"
@@ -167,7 +169,7 @@ static void what_waits_behind_a_pause_is_bounded_and_freed_when_it_was_taken(voi
   w.echoes = false;
   tls_peer_open(&w, &p, TLS1_3_VERSION, 0);
   lwsn_handle handle = world_last(&w, LWSN_RECORD_OPEN)->handle;
-  const lwsn_transport *t = lwsn_registry_get(&w.context->registry, handle);
+  const lwsn_transport *t = lwsn_registry_get(&w.context->services.registry, handle);
   /* the pause comes with the batch that its first message is in: more was read by then */
   w.react = pause_each;
   tls_peer_frame(&p, WIRE_BINARY, "now", 3);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "context/flush.h"
 #include "out.h"
 #include "tls_peer.h"
 #include "wire.h"

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "out.h"
 #include "wire.h"
 

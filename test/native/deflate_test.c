@@ -4,19 +4,18 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "context/context.h"
 
 enum { HEADROOM = 14, LARGEST = 140000 };
 
 /* One side of a connection: what it sends, and what it reads with the other's settings mirrored. */
-static lwsn_deflate *side(lwsn_context *context, int bits, int level, int mem_level, bool own, bool peer) {
+static lwsn_deflate *side(lwsn_deflate_shared **shared, int bits, int level, int mem_level, bool own, bool peer) {
   lwsn_deflate_options options = {.own_window_bits = (uint8_t)bits,
                                   .peer_window_bits = (uint8_t)bits,
                                   .level = (uint8_t)level,
                                   .mem_level = (uint8_t)mem_level,
                                   .own_takeover = own,
                                   .peer_takeover = peer};
-  return lwsn_deflate_create(context, &options);
+  return lwsn_deflate_create(shared, &options);
 }
 
 static void fill(uint8_t *at, size_t size, unsigned seed) {
@@ -43,13 +42,13 @@ static void every_setting_gives_back_what_went_in(void) {
   static const size_t sizes[] = {0, 1, 5, 100, 0, 0, 4096, 70000, 3, LARGEST, 64};
   static const int levels[][2] = {{0, 1}, {1, 8}, {6, 9}, {9, 1}};
   uint8_t *data = malloc(LARGEST);
-  lwsn_context context = {0};
+  lwsn_deflate_shared *shared = NULL;
   for (int bits = 9; bits <= 15; bits += 3)
     for (int l = 0; l < 4; l++)
       for (int takeover = 0; takeover < 2; takeover++)
         for (size_t piece = 1 << 24; piece > 100; piece /= 70) {
-          lwsn_deflate *sender = side(&context, bits, levels[l][0], levels[l][1], takeover, takeover);
-          lwsn_deflate *reader = side(&context, bits, 1, 8, takeover, takeover);
+          lwsn_deflate *sender = side(&shared, bits, levels[l][0], levels[l][1], takeover, takeover);
+          lwsn_deflate *reader = side(&shared, bits, 1, 8, takeover, takeover);
           lwsn_inflated out = {.limit = LARGEST};
           for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             fill(data, sizes[i], (unsigned)i);
@@ -63,17 +62,17 @@ static void every_setting_gives_back_what_went_in(void) {
           lwsn_deflate_free(sender);
           lwsn_deflate_free(reader);
         }
-  lwsn_deflate_shared_free(context.deflate);
+  lwsn_deflate_shared_free(shared);
   free(data);
 }
 
 static void a_final_block_keeps_the_window(void) {
   static const uint8_t final[] = {0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00};
   static const uint8_t back[] = {0xf2, 0x00, 0x11, 0x00, 0x00};
-  lwsn_context context = {0};
+  lwsn_deflate_shared *shared = NULL;
   for (size_t length = sizeof final - 1; length <= sizeof final; length++)
     for (int takeover = 0; takeover < 2; takeover++) {
-      lwsn_deflate *d = side(&context, 15, 1, 8, false, takeover);
+      lwsn_deflate *d = side(&shared, 15, 1, 8, false, takeover);
       lwsn_inflated out = {.limit = 100};
       for (int i = 0; i < 3; i++) {
         CHECK_INT(read_message(d, final, length, 100, &out), LWSN_INFLATE_OK);
@@ -83,14 +82,14 @@ static void a_final_block_keeps_the_window(void) {
       free(out.data);
       lwsn_deflate_free(d);
     }
-  lwsn_deflate_shared_free(context.deflate);
+  lwsn_deflate_shared_free(shared);
 }
 
 static void a_message_without_a_byte_is_empty_at_any_time(void) {
   static const uint8_t hello[] = {0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00};
-  lwsn_context context = {0};
+  lwsn_deflate_shared *shared = NULL;
   for (int takeover = 0; takeover < 2; takeover++) {
-    lwsn_deflate *d = side(&context, 15, 1, 8, false, takeover);
+    lwsn_deflate *d = side(&shared, 15, 1, 8, false, takeover);
     lwsn_inflated out = {.limit = 100};
     for (int i = 0; i < 4; i++) {
       CHECK_INT(lwsn_inflate_piece(d, hello, 0, i % 2 == 0, &out), LWSN_INFLATE_OK);
@@ -103,37 +102,37 @@ static void a_message_without_a_byte_is_empty_at_any_time(void) {
     free(out.data);
     lwsn_deflate_free(d);
   }
-  lwsn_deflate_shared_free(context.deflate);
+  lwsn_deflate_shared_free(shared);
 }
 
 /* Whatever one connection feeds, the next one with the same settings reads what it should. */
 static void noise_is_refused_and_leaves_nothing_behind(void) {
   static const uint8_t hello[] = {0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00};
   uint8_t noise[300];
-  lwsn_context context = {0};
+  lwsn_deflate_shared *shared = NULL;
   for (unsigned seed = 0; seed < 400; seed++) {
     for (size_t i = 0, state = seed * 2654435761u; i < sizeof noise; i++)
       noise[i] = (uint8_t)((state = state * 6364136223846793005u + 1442695040888963407u) >> 33);
-    lwsn_deflate *d = side(&context, 15, 1, 8, false, seed % 2);
+    lwsn_deflate *d = side(&shared, 15, 1, 8, false, seed % 2);
     lwsn_inflated out = {.limit = 1000};
     read_message(d, noise, 1 + seed % sizeof noise, 1 + seed % 50, &out);
     CHECK(out.size <= 1001);
     lwsn_deflate_free(d);
-    d = side(&context, 15, 1, 8, false, false);
+    d = side(&shared, 15, 1, 8, false, false);
     CHECK_INT(read_message(d, hello, sizeof hello, 100, &out), LWSN_INFLATE_OK);
     CHECK(out.size == 5 && memcmp(out.data, "Hello", 5) == 0);
     lwsn_deflate_free(d);
     free(out.data);
   }
-  lwsn_deflate_shared_free(context.deflate);
+  lwsn_deflate_shared_free(shared);
 }
 
 static void the_limit_holds_to_the_byte(void) {
-  lwsn_context context = {0};
+  lwsn_deflate_shared *shared = NULL;
   static uint8_t zeros[100001];
   for (size_t limit = 0; limit <= 100000; limit = limit * 10 + 1) {
     for (size_t over = 0; over < 2; over++) {
-      lwsn_deflate *d = side(&context, 15, 9, 8, false, false);
+      lwsn_deflate *d = side(&shared, 15, 9, 8, false, false);
       size_t length;
       uint8_t *made = lwsn_deflate_message(d, zeros, limit + over, HEADROOM, &length);
       lwsn_inflated out = {.limit = (double)limit};
@@ -143,18 +142,18 @@ static void the_limit_holds_to_the_byte(void) {
       lwsn_deflate_free(d);
     }
   }
-  lwsn_deflate_shared_free(context.deflate);
+  lwsn_deflate_shared_free(shared);
 }
 
 static void what_zlib_cannot_make_is_not_wanted(void) {
-  lwsn_context context = {0};
+  lwsn_deflate_shared *shared = NULL;
   for (int bits = 8; bits <= 15; bits++) {
-    lwsn_deflate *d = side(&context, bits, 1, 8, false, false);
+    lwsn_deflate *d = side(&shared, bits, 1, 8, false, false);
     CHECK(lwsn_deflate_wanted(d, 0) == (bits > 8) && lwsn_deflate_wanted(d, 1 << 30) == (bits > 8));
     CHECK(!lwsn_deflate_wanted(d, ((size_t)1 << 30) + 1) && !lwsn_deflate_wanted(d, (size_t)1 << 32));
     lwsn_deflate_free(d);
   }
-  lwsn_deflate_shared_free(context.deflate);
+  lwsn_deflate_shared_free(shared);
 }
 
 int main(void) {

@@ -3,13 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "context/flush.h"
+#include "crossing/outbound.h"
 #include "life.h"
 #include "net/transport.h"
 #include "topics/publish.h"
+#include "topics/topics.h"
 #include "wire/frame.h"
 
 static uint8_t *reserve(world *w, lwsn_handle handle, uint32_t kind, size_t size) {
-  uint8_t *base = w->context->outbound.ring->data;
+  uint8_t *base = w->context->chain.ring->data;
   uint32_t *offset = (uint32_t *)base;
   uint32_t needed = (uint32_t)(LWSN_OUT_HEADER + size + 7) & ~7u;
   w->short_at = 0;
@@ -29,13 +32,13 @@ static void put(world *w, lwsn_handle handle, uint32_t kind, const void *data, s
 }
 
 static void hand(world *w, lwsn_handle handle, size_t size) {
-  lwsn_registry *r = &w->context->registry;
+  lwsn_registry *r = &w->context->services.registry;
   if (handle.slot < r->capacity) *lwsn_registry_handed(r, handle.slot) += (double)size;
 }
 
 /* Behind the last record, where that holds short messages to the same connection and is not sorted yet. */
 static void put_short(world *w, lwsn_handle handle, unsigned opcode, const void *data, size_t size) {
-  uint8_t *base = w->context->outbound.ring->data;
+  uint8_t *base = w->context->chain.ring->data;
   uint32_t *words = (uint32_t *)base, begin = w->short_at, *record = (uint32_t *)(base + begin);
   bool last = begin && words[0] == ((begin + LWSN_OUT_HEADER + record[3] + 7) & ~7u) && words[1] <= begin &&
               record[0] == LWSN_OUT_SHORT && record[1] == handle.slot && record[2] == handle.generation &&
@@ -100,10 +103,10 @@ void out_response(world *w, lwsn_handle handle, const char *status, const char *
 }
 
 uint32_t out_subscribe(world *w, lwsn_handle handle, const char *topic) {
-  lwsn_transport *t = lwsn_registry_get(&w->context->registry, handle);
+  lwsn_transport *t = lwsn_registry_get(&w->context->services.registry, handle);
   if (!t) return 0;
   world_in_core = true;
-  uint32_t subscription = lwsn_topics_join(&w->server->topics, t, (const uint8_t *)topic, strlen(topic));
+  uint32_t subscription = lwsn_topics_join(t, (const uint8_t *)topic, strlen(topic));
   world_in_core = false;
   return subscription;
 }
@@ -127,7 +130,7 @@ int64_t out_publish(world *w, const char *topic, const void *data, size_t size) 
 }
 
 double out_queued(const world *w, lwsn_handle handle) {
-  return ((const double *)w->context->registry.queued->data)[handle.slot];
+  return ((const double *)w->context->services.registry.queued->data)[handle.slot];
 }
 
 static void answer_request(world *w, const event *e) {

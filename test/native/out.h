@@ -2,7 +2,7 @@
 #ifndef LWSN_TEST_OUT_H
 #define LWSN_TEST_OUT_H
 
-#include "context/outbound.h"
+#include "context/flush.h"
 #include "world.h"
 
 /* A record without payload: TERMINATE, PAUSE, RESUME, WANT_WRITABLE. */

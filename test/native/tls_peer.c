@@ -10,6 +10,7 @@
 
 #include "life.h"
 #include "net/adopt.h"
+#include "net/tls.h"
 #include "out.h"
 #include "wire.h"
 

@@ -8,6 +8,8 @@
 
 #include "clock.h"
 #include "life.h"
+#include "lws/door.h"
+#include "net/listener.h"
 #include "net/tls.h"
 #include "net/transport.h"
 #include "out.h"
@@ -67,7 +69,7 @@ static void log_record(world *w, const lwsn_record *r) {
   event *e = &w->events[w->event_count++];
   *e = (event){r->kind, {r->slot, r->generation}, r->detail, r->extra, NULL, 0};
   if (r->slab < 0) return;
-  const lwsn_slab *slab = w->context->inbound.table[r->slab];
+  const lwsn_slab *slab = w->context->services.inbound.table[r->slab];
   if (!slab || r->offset > slab->size || r->length > slab->size - r->offset) {
     world_violate(w, "a record of kind %u refers to no slab, or beyond its end", r->kind);
     return;
@@ -81,8 +83,8 @@ static void log_record(world *w, const lwsn_record *r) {
 
 /* Input that waits is held, or has its turn; OpenSSL never has any. */
 static void judge_input(world *w) {
-  for (uint32_t i = 0; w->context && i < w->context->places_used; i++) {
-    lwsn_server *server = w->context->places[i].server;
+  for (uint32_t i = 0; w->context && i < w->context->services.places_used; i++) {
+    lwsn_server *server = w->context->services.places[i].server;
     for (lwsn_node *n = server ? server->transports.next : NULL; n && n != &server->transports; n = n->next) {
       const lwsn_transport *t = LWSN_CONTAINER(n, lwsn_transport, in_server);
       if (t->doomed) continue;
@@ -96,8 +98,8 @@ static void judge_input(world *w) {
 static void on_batch(lwsn_context *context, void *data) {
   world *w = data;
   judge_input(w);
-  const lwsn_record *records = (const lwsn_record *)context->inbound.ring->data;
-  uint32_t count = context->inbound.count;
+  const lwsn_record *records = (const lwsn_record *)context->services.inbound.ring->data;
+  uint32_t count = context->services.inbound.count;
   bool in_core = world_in_core;
   world_in_core = false;
   w->batches++;
@@ -122,7 +124,7 @@ void world_begin_bare(world *w) {
   if (uv_loop_init(&w->loop) != 0 || uv_loop_close(&w->loop) != 0) world_fatal("no event loop");
   w->descriptors = world_descriptors();
   if (uv_loop_init(&w->loop) != 0) world_fatal("no event loop");
-  lws_set_log_level(0, NULL);
+  lwsn_door_silence();
   uv_timer_init(&w->loop, &w->watchdog);
   uv_check_init(&w->loop, &w->counter);
   w->watchdog.data = w->counter.data = w;
@@ -152,7 +154,7 @@ int world_listen(world *w, const lwsn_listen_options *options, lwsn_bound *bound
 void world_begin(world *w, const lwsn_server_options *options) {
   world_begin_bare(w);
   lwsn_server_options standard = world_options();
-  w->server = lwsn_server_create(w->context, options ? options : &standard);
+  w->server = lwsn_server_create(&w->context->services, options ? options : &standard);
   if (!w->server) world_fatal("no server");
   lwsn_listen_options where = {.host = "127.0.0.1", .backlog = 511};
   int error = world_listen(w, &where, &w->bound);

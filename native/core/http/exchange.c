@@ -1,63 +1,48 @@
 #include "http/exchange.h"
 
-#include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
-#include "http/patience.h"
-#include "http/refusal.h"
-#include "http/switching.h"
-#include "lws/wsi.h"
-#include "net/introduction.h"
+#include "net/ending.h"
 #include "net/server.h"
-#include "net/tls.h"
-#include "websocket/connection.h"
-#include "wire/answer.h"
-#include "wire/http_head.h"
 
-enum { HEAD_MIN = 1024 };
-
-static lwsn_record record_for(const lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail) {
+lwsn_record lwsn_exchange_record(const lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail) {
   lwsn_handle handle = x->transport->handle;
   return (lwsn_record){
       .kind = kind, .slot = handle.slot, .generation = handle.generation, .slab = -1, .detail = detail};
 }
 
-static void tell(lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail, const void *payload, size_t size) {
+void lwsn_exchange_tell(lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail, const void *payload, size_t size) {
   lwsn_transport *t = x->transport;
-  lwsn_inbound *in = &t->context->inbound;
-  if (t->context->destroying) return;
-  lwsn_record record = record_for(x, kind, detail);
+  lwsn_inbound *in = &t->services->inbound;
+  if (t->services->destroying) return;
+  lwsn_record record = lwsn_exchange_record(x, kind, detail);
   uint8_t *at = lwsn_inbound_reserve(in, &record, size, LWSN_KEEP_BATCH);
   if (at && size > 0) memcpy(at, payload, size);
   if (!at || !lwsn_inbound_push(in, &record)) lwsn_transport_kill(t); /* its end tells enough */
 }
 
-/* The end of the exchange, but not of the transport. */
-static void tell_gone(lwsn_exchange *x, enum lwsn_gone how) {
+void lwsn_exchange_tell_gone(lwsn_exchange *x, enum lwsn_gone how) {
   if (!x->told) return;
   x->told = false;
   const char *why = x->transport->why;
-  tell(x, LWSN_RECORD_GONE, how, why, why ? strlen(why) : 0);
+  lwsn_exchange_tell(x, LWSN_RECORD_GONE, how, why, why ? strlen(why) : 0);
 }
 
-/* What came of an answer is told, once, before why no more does: its status may be there. */
-static void tell_cut_answer(lwsn_exchange *x) {
+void lwsn_exchange_tell_cut_answer(lwsn_exchange *x) {
   if (x->client && x->state == LWSN_EXCHANGE_CALLING && x->head_size > 0 && !x->bad_answer)
-    tell(x, LWSN_RECORD_RESPONSE, 1, x->head, x->head_size);
+    lwsn_exchange_tell(x, LWSN_RECORD_RESPONSE, 1, x->head, x->head_size);
   x->head_size = 0;
 }
 
-/* The end of both. */
-static void tell_end(lwsn_exchange *x) {
+void lwsn_exchange_tell_end(lwsn_exchange *x) {
   const char *why = x->transport->why;
-  lwsn_record record = record_for(x, LWSN_RECORD_GONE, x->bad_answer ? LWSN_GONE_ANSWER : LWSN_GONE_PEER);
+  lwsn_record record = lwsn_exchange_record(x, LWSN_RECORD_GONE, x->bad_answer ? LWSN_GONE_ANSWER : LWSN_GONE_PEER);
   record.extra = (uint32_t)x->transport->error;
   lwsn_transport_tell_last(x->transport, &record, why, why ? strlen(why) : 0);
 }
 
-static void free_head(lwsn_exchange *x) {
+void lwsn_exchange_free_head(lwsn_exchange *x) {
   free(x->head);
   x->head = NULL;
   x->head_size = x->head_capacity = 0;
@@ -65,23 +50,22 @@ static void free_head(lwsn_exchange *x) {
   x->scan = (lwsn_http_scan){0};
 }
 
-static void handshake_timed_out(lwsn_timer *timer) {
-  lwsn_transport *t = LWSN_CONTAINER(timer, lwsn_transport, timer);
-  lwsn_exchange *x = t->exchange;
-  if (!x || lwsn_transport_is_heard(t, handshake_timed_out)) return;
-  if (x->client) {
-    t->why = "the handshake took longer than handshakeTimeout";
-    tell_cut_answer(x);
-    tell_gone(x, LWSN_GONE_TIMEOUT);
-    lwsn_transport_kill(t);
-  } else if (x->state == LWSN_EXCHANGE_UPGRADE) {
-    tell_gone(x, LWSN_GONE_TIMEOUT);
-    lwsn_refuse(x, 503, "the upgrade was not decided in time");
-  } else if (x->head_size > 0) {
-    lwsn_refuse(x, 408, "the request head did not arrive in time");
-  } else {
-    lwsn_transport_kill(t); /* nothing was asked, nothing is answered */
-  }
+bool lwsn_exchange_wants_input(const lwsn_exchange *x) {
+  const lwsn_transport *t = x->transport;
+  if (t->doomed || t->ending || t->paused) return false;
+  if (x->state == LWSN_EXCHANGE_HEAD || x->state == LWSN_EXCHANGE_CALLING) return true;
+  bool body = x->state == LWSN_EXCHANGE_BODY || x->state == LWSN_EXCHANGE_ANSWERED;
+  return body && lwsn_inbound_has_room(&t->services->inbound);
+}
+
+void lwsn_exchange_closed(lwsn_exchange *x) {
+  if (!x->transport) return;
+  lwsn_exchange_tell_cut_answer(x);
+  if (x->told_once) lwsn_exchange_tell_end(x);
+  lwsn_exchange_free_head(x);
+  x->transport->exchange = NULL;
+  x->transport->speech = &lwsn_silence;
+  x->transport = NULL;
 }
 
 static void keep_alive_timed_out(lwsn_timer *timer) {
@@ -90,280 +74,16 @@ static void keep_alive_timed_out(lwsn_timer *timer) {
   lwsn_transport_end(LWSN_CONTAINER(timer, lwsn_transport, timer));
 }
 
-void lwsn_exchange_begin(lwsn_exchange *x, lwsn_transport *t) {
-  x->transport = t;
-  x->client = t->client;
-  x->state = x->client ? LWSN_EXCHANGE_CALLING : LWSN_EXCHANGE_HEAD;
-  x->told = x->client;
-  x->told_once = x->client || t->adopted; /* whoever adopted it knows it */
-  t->exchange = x;
-  lwsn_transport_arm(t, t->server->options.handshake_timeout, handshake_timed_out);
-  if (!t->proxy) lwsn_exchange_start(x);
-}
-
-void lwsn_exchange_start(lwsn_exchange *x) {
+void lwsn_exchange_input_used(lwsn_exchange *x) {
   lwsn_transport *t = x->transport;
-  lwsn_tls_context *tls = t->adopted ? NULL : t->server->tls;
-  if (!tls)
-    lwsn_exchange_ready(x);
-  else if (!lwsn_tls_begin(t, tls, x->client, t->host))
+  if (t->ending || t->doomed || x->state == LWSN_EXCHANGE_BUSY) return;
+  bool cut = x->state == LWSN_EXCHANGE_BODY;
+  if (cut) lwsn_exchange_tell_gone(x, LWSN_GONE_PEER);
+  /* an answer that ends with the network connection must not look whole */
+  if (x->client || x->state == LWSN_EXCHANGE_UPGRADE || (cut && x->until_end))
     lwsn_transport_kill(t);
-  else if (x->client)
-    lwsn_tls_start(t);
-}
-
-void lwsn_exchange_ready(lwsn_exchange *x) {
-  if (x->client)
-    tell(x, LWSN_RECORD_CONNECTED, 0, NULL, 0);
-  else if (x->transport->over_limit)
-    lwsn_refuse(x, 503, "too many connections");
-}
-
-static bool head_room(lwsn_exchange *x, size_t size) {
-  size_t needed = x->head_size + size;
-  if (x->head && needed <= x->head_capacity) return true;
-  size_t capacity = x->head_capacity ? x->head_capacity : HEAD_MIN;
-  while (capacity < needed) capacity *= 2;
-  char *grown = realloc(x->head, capacity);
-  if (!grown) return false;
-  x->head = grown;
-  x->head_capacity = (uint32_t)capacity;
-  return true;
-}
-
-static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t size) {
-  lwsn_transport *t = x->transport;
-  bool body = head->chunked || head->content_length > 0;
-  uint32_t flags = (head->upgrade_websocket ? LWSN_REQUEST_UPGRADE : 0) | (body ? LWSN_REQUEST_BODY : 0) |
-                   (head->keep_alive && !t->server->draining ? LWSN_REQUEST_KEEP_ALIVE : 0) |
-                   (head->head_method ? LWSN_REQUEST_HEAD : 0) | (head->minor == 0 ? LWSN_REQUEST_HTTP10 : 0) |
-                   (head->expect_continue ? LWSN_REQUEST_EXPECT_CONTINUE : 0) | (t->tls ? LWSN_REQUEST_SECURE : 0) |
-                   (head->ws_protocol_count ? LWSN_REQUEST_PROTOCOLS : 0) |
-                   (head->ws_extensions_count ? LWSN_REQUEST_EXTENSIONS : 0) |
-                   (head->origin.p ? LWSN_REQUEST_ORIGIN : 0) | (t->proxy_tls ? LWSN_REQUEST_PROXY_TLS : 0);
-  uint32_t high = (uint32_t)(t->server->id >> 32);
-  lwsn_record record = record_for(x, LWSN_RECORD_REQUEST, flags | high << LWSN_REQUEST_SERVER);
-  record.extra = (uint32_t)t->server->id;
-  lwsn_request_prefix prefix = {t->peer};
-  uint8_t *at = lwsn_inbound_reserve(&t->context->inbound, &record, sizeof prefix + size, LWSN_KEEP_BATCH);
-  if (!at) {
-    lwsn_refuse(x, 503, "out of memory");
-    return;
-  }
-  memcpy(at, &prefix, sizeof prefix);
-  memcpy(at + sizeof prefix, x->head, size);
-  if (!lwsn_inbound_push(&t->context->inbound, &record)) {
-    lwsn_refuse(x, 503, "out of memory");
-    return;
-  }
-  x->told = x->told_once = true;
-  x->body_done = !body;
-  x->begun = x->until_end = false;
-  x->keep_alive = (flags & LWSN_REQUEST_KEEP_ALIVE) != 0;
-  t->server->stats.requests++;
-}
-
-/* A transport that the other side knows already, and TLS, whose facts it would ask for, are told as they come. */
-static bool decides_alone(const lwsn_exchange *x) {
-  const lwsn_transport *t = x->transport;
-  return t->server->options.accepts_alone && !t->server->draining && !x->told_once && !t->tls && !t->proxy_tls;
-}
-
-static void keep_alone(lwsn_exchange *x, size_t size) {
-  lwsn_transport *t = x->transport;
-  if (!lwsn_introduction_keep(t, x->head, size)) {
-    lwsn_refuse(x, 503, "out of memory");
-    return;
-  }
-  t->server->stats.requests++;
-  lwsn_transport_stall(t); /* lws is on the stack: it is accepted with what else waits for the turn's end */
-}
-
-static void take_head(lwsn_exchange *x, size_t size) {
-  lwsn_transport *t = x->transport;
-  lwsn_http_head head;
-  const char *why = "";
-  int status = lwsn_http_head_parse(x->head, size, &head, &why);
-  x->head_method = head.head_method;
-  if (status == 0 && head.upgrade_websocket) status = lwsn_http_upgrade_check(&head, &why);
-  if (status != 0) {
-    lwsn_refuse(x, status, why);
-    return;
-  }
-  if (head.upgrade_websocket && decides_alone(x))
-    keep_alone(x, size);
   else
-    tell_request(x, &head, size);
-  if (t->doomed || t->ending) return;
-  if (head.upgrade_websocket) {
-    /* the timer of the head goes on: head and decision share handshakeTimeout */
-    memcpy(x->key, head.ws_key.p, sizeof x->key);
-    x->state = LWSN_EXCHANGE_UPGRADE;
-  } else {
-    x->state = x->body_done ? LWSN_EXCHANGE_BUSY : LWSN_EXCHANGE_BODY;
-    lwsn_http_body_begin(&x->body, head.content_length, head.chunked);
-    t->paused = !x->body_done; /* until the handler wants the body */
-    lwsn_patience_begin(x);
-  }
-}
-
-/* The answer's head goes to the other side as it is: it knows what it asked for. */
-static void take_answer(lwsn_exchange *x, size_t size) {
-  if (lwsn_answer_is_interim(x->head, size)) return;
-  x->state = LWSN_EXCHANGE_ANSWERED;
-  x->transport->paused = true; /* until the 101 is accepted, or the body is wanted */
-  tell(x, LWSN_RECORD_RESPONSE, 0, x->head, size);
-}
-
-static void answer_failed(lwsn_exchange *x, const char *why) {
-  x->bad_answer = true;
-  lwsn_transport_failed(x->transport, why);
-}
-
-static void head_failed(lwsn_exchange *x, const char *why_answer, int status, const char *why_request) {
-  if (x->client)
-    answer_failed(x, why_answer);
-  else
-    lwsn_refuse(x, status, why_request);
-}
-
-/* Returns bytes used. */
-static size_t input_head(lwsn_exchange *x, const uint8_t *data, size_t size) {
-  lwsn_transport *t = x->transport;
-  uint32_t limit = t->server->options.max_header_size;
-  uint32_t before = x->head_size;
-  if (before == 0 && !x->client && t->timer.fire != handshake_timed_out)
-    lwsn_transport_arm(t, t->server->options.handshake_timeout, handshake_timed_out);
-  /* one byte over the limit is enough to know */
-  size_t take = size < (size_t)limit + 1 - before ? size : (size_t)limit + 1 - before;
-  if (!head_room(x, take)) {
-    head_failed(x, "there is no memory for its head", 503, "out of memory");
-    return size;
-  }
-  memcpy(x->head + before, data, take);
-  x->head_size += (uint32_t)take;
-  size_t end = lwsn_http_head_end(x->head, x->head_size, &x->head_resume);
-  if (end == 0 || end > limit) {
-    const char *why = x->client ? lwsn_answer_wrong(x->head, x->head_size, before) : NULL;
-    if (why)
-      answer_failed(x, why);
-    else if (end > limit || x->head_size > limit)
-      head_failed(x, "its head is larger than maxHeaderSize", 431, "the request head is larger than maxHeaderSize");
-    else if (!x->client && !lwsn_http_scan_more(&x->scan, x->head, x->head_size))
-      lwsn_refuse(x, 400, "what came is no HTTP/1.1 request");
-    return take;
-  }
-  if (x->client)
-    take_answer(x, end);
-  else
-    take_head(x, end);
-  free_head(x);
-  return end - before;
-}
-
-static size_t input_body(lwsn_exchange *x, const uint8_t *data, size_t size) {
-  size_t used = 0;
-  lwsn_slice piece = {NULL, 0};
-  int state = lwsn_http_body_feed(&x->body, (const char *)data, size, &used, &piece);
-  if (state < 0) {
-    tell_gone(x, LWSN_GONE_BODY);
-    if (x->begun)
-      lwsn_transport_kill(x->transport); /* a second response inside the first would be worse than none */
-    else
-      lwsn_refuse(x, 400, "the request body is malformed");
-    return size;
-  }
-  if (piece.n > 0 || state == 1) tell(x, LWSN_RECORD_BODY, state == 1, piece.p, piece.n);
-  if (state == 1) {
-    x->body_done = true;
-    x->transport->paused = false;
-    x->state = LWSN_EXCHANGE_BUSY;
-  }
-  return used;
-}
-
-/* The body of a refusal, as it comes: the other side decodes and bounds it. */
-static size_t input_answer(lwsn_exchange *x, const uint8_t *data, size_t size) {
-  tell(x, LWSN_RECORD_BODY, 0, data, size);
-  return size;
-}
-
-bool lwsn_exchange_wants_input(const lwsn_exchange *x) {
-  const lwsn_transport *t = x->transport;
-  if (t->doomed || t->ending || t->paused) return false;
-  if (x->state == LWSN_EXCHANGE_HEAD || x->state == LWSN_EXCHANGE_CALLING) return true;
-  bool body = x->state == LWSN_EXCHANGE_BODY || x->state == LWSN_EXCHANGE_ANSWERED;
-  return body && lwsn_inbound_has_room(&t->context->inbound);
-}
-
-bool lwsn_exchange_holds(const lwsn_exchange *x) {
-  return (x->state == LWSN_EXCHANGE_UPGRADE && !x->transport->introduction) || x->state == LWSN_EXCHANGE_BUSY;
-}
-
-static void consume(lwsn_exchange *x, const uint8_t *data, size_t size) {
-  lwsn_transport *t = x->transport;
-  size_t used = 0;
-  while (used < size && lwsn_exchange_wants_input(x)) {
-    if (x->state == LWSN_EXCHANGE_HEAD || x->state == LWSN_EXCHANGE_CALLING)
-      used += input_head(x, data + used, size - used);
-    else if (x->state == LWSN_EXCHANGE_ANSWERED)
-      used += input_answer(x, data + used, size - used);
-    else
-      used += input_body(x, data + used, size - used);
-  }
-  if (t->ending || t->doomed) return;
-  if (used < size && !lwsn_transport_keep(t, data + used, size - used)) {
-    lwsn_transport_kill(t);
-    return;
-  }
-  lwsn_transport_update_hold(t);
-}
-
-void lwsn_exchange_input(lwsn_exchange *x, const uint8_t *data, size_t size) {
-  lwsn_transport *t = x->transport;
-  if (t->backlog) {
-    if (!lwsn_transport_keep(t, data, size)) lwsn_transport_kill(t);
-    return;
-  }
-  consume(x, data, size);
-}
-
-void lwsn_exchange_closed(lwsn_exchange *x) {
-  if (!x->transport) return;
-  tell_cut_answer(x);
-  if (x->told_once) tell_end(x);
-  free_head(x);
-  x->transport->exchange = NULL;
-  x->transport = NULL;
-}
-
-void lwsn_exchange_accept(lwsn_exchange *x, const char *headers, size_t size, unsigned flags) {
-  lwsn_transport *t = x->transport;
-  if (x->state != (x->client ? LWSN_EXCHANGE_ANSWERED : LWSN_EXCHANGE_UPGRADE) || t->ending) return;
-  if (!x->client && !lwsn_switch(t, x->key, headers, size)) return; /* RAW_CLOSE tells GONE */
-  lwsn_transport_arm(t, 0, NULL);
-  t->paused = false;
-  t->accept_flags = flags;
-  t->exchange = NULL;
-  lwsn_exchange rest = *x; /* lws frees x at the bind */
-  x->transport = NULL;
-  free_head(&rest);
-  if (!lwsn_wsi_promote(t->wsi, lwsn_context_protocol(t->context, LWSN_PROTOCOL_WS))) {
-    if (rest.told) tell_end(&rest); /* OPEN was not told */
-    lwsn_transport_kill(t);
-    return;
-  }
-  lwsn_transport_update_hold(t);
-}
-
-void lwsn_exchange_accept_alone(lwsn_exchange *x) {
-  lwsn_transport *t = x->transport;
-  if (t->server->draining) {
-    lwsn_introduction_drop(t);
-    lwsn_refuse(x, 503, "the server is closing");
-    return;
-  }
-  lwsn_exchange_accept(x, NULL, 0, t->server->options.accept_flags);
+    lwsn_transport_end(t);
 }
 
 void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
@@ -385,51 +105,9 @@ void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
   lwsn_transport_update_hold(t);
 }
 
-void lwsn_exchange_late(lwsn_exchange *x) {
-  tell_gone(x, LWSN_GONE_TIMEOUT);
-  if (x->state == LWSN_EXCHANGE_BODY && !x->begun)
-    lwsn_refuse(x, 408, "the request body did not arrive in time");
-  else
-    lwsn_transport_kill(x->transport);
-}
-
 void lwsn_exchange_until_end(lwsn_exchange *x) { x->until_end = true; }
-
-bool lwsn_exchange_is_cut(const lwsn_exchange *x) {
-  const lwsn_transport *t = x->transport;
-  return x->until_end && (!t->ending || t->queue.first);
-}
 
 void lwsn_exchange_written(lwsn_exchange *x) {
   x->begun = true;
-  if (!x->transport->queue.first) x->written = lwsn_loop_now(x->transport->context);
-}
-
-void lwsn_exchange_drained(lwsn_exchange *x) {
-  if (x->told) tell(x, LWSN_RECORD_FLUSHED, 0, NULL, 0);
-}
-
-void lwsn_exchange_input_used(lwsn_exchange *x) {
-  lwsn_transport *t = x->transport;
-  if (t->ending || t->doomed || x->state == LWSN_EXCHANGE_BUSY) return;
-  bool cut = x->state == LWSN_EXCHANGE_BODY;
-  if (cut) tell_gone(x, LWSN_GONE_PEER);
-  /* an answer that ends with the network connection must not look whole */
-  if (x->client || x->state == LWSN_EXCHANGE_UPGRADE || (cut && x->until_end))
-    lwsn_transport_kill(t);
-  else
-    lwsn_transport_end(t);
-}
-
-void lwsn_exchange_peer_left(lwsn_exchange *x) {
-  /* half-closing after a request is allowed, before a 101 it makes no sense */
-  if (x->state == LWSN_EXCHANGE_UPGRADE || x->client)
-    lwsn_transport_kill(x->transport);
-  else if (x->told)
-    lwsn_patience_peer_left(x);
-}
-
-void lwsn_exchange_drain(lwsn_exchange *x) {
-  x->keep_alive = false;
-  if (x->state == LWSN_EXCHANGE_HEAD && x->head_size == 0) lwsn_transport_end(x->transport);
+  if (!x->transport->queue.first) x->written = lwsn_now(x->transport->services);
 }

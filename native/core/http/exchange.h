@@ -20,8 +20,8 @@ typedef enum lwsn_exchange_state {
 
 /**
  * HTTP/1.1 on a transport, one request after the other (RFC 9112). It is lws's
- * per-session memory of the http protocol: born zeroed at adoption, freed by lws
- * when the transport is bound to the ws protocol, or after RAW_CLOSE.
+ * raw memory (lws/door.h): born zeroed at adoption, freed by lws when the transport
+ * is promoted, or after its end.
  */
 typedef struct lwsn_exchange {
   lwsn_transport *transport;
@@ -44,37 +44,26 @@ typedef struct lwsn_exchange {
   uint64_t left;    /* loop time at which the peer sent FIN, or the request was told */
 } lwsn_exchange;
 
-/** How a REQUEST payload begins; the head follows. */
-typedef struct lwsn_request_prefix {
-  lwsn_peer peer;
-} lwsn_request_prefix;
+/** Tells of the exchange; without memory the transport ends, which tells enough. */
+void lwsn_exchange_tell(lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail, const void *payload, size_t size);
 
-/** RAW_ADOPT: starts, unless the header of the PROXY protocol comes first. */
-void lwsn_exchange_begin(lwsn_exchange *x, lwsn_transport *t);
+/** A record about it, to be filled and told. */
+lwsn_record lwsn_exchange_record(const lwsn_exchange *x, lwsn_record_kind kind, uint32_t detail);
 
-/** Starts TLS where the server has it, else it is ready at once. */
-void lwsn_exchange_start(lwsn_exchange *x);
+/** The end of the exchange, but not of the transport; where REQUEST was told. */
+void lwsn_exchange_tell_gone(lwsn_exchange *x, enum lwsn_gone how);
 
-/** The transport can carry bytes: over a limit it is answered 503, a client is told CONNECTED. */
-void lwsn_exchange_ready(lwsn_exchange *x);
+/** The end of both. */
+void lwsn_exchange_tell_end(lwsn_exchange *x);
 
-/** Input, in whatever pieces. */
-void lwsn_exchange_input(lwsn_exchange *x, const uint8_t *data, size_t size);
+/** What came of an answer is told, once, before why no more does: its status may be there. */
+void lwsn_exchange_tell_cut_answer(lwsn_exchange *x);
 
-/** RAW_CLOSE: tells whoever still waits, frees what it holds. */
+/** Frees what there is of a head. */
+void lwsn_exchange_free_head(lwsn_exchange *x);
+
+/** `left`: tells whoever still waits, frees what it holds. Idempotent. */
 void lwsn_exchange_closed(lwsn_exchange *x);
-
-/**
- * Accepts a held upgrade: 101 with `headers` (whole lines), then ESTABLISHED.
- * `flags`: lwsn_connection_flag. The exchange is gone afterwards.
- */
-void lwsn_exchange_accept(lwsn_exchange *x, const char *headers, size_t size, unsigned flags);
-
-/**
- * Accepts a held upgrade that nobody else decides about (introduction.h). Not
- * under lws: the exchange is gone afterwards.
- */
-void lwsn_exchange_accept_alone(lwsn_exchange *x);
 
 /** The response is complete: the next request, or the end of the transport. */
 void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive);
@@ -82,23 +71,8 @@ void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive);
 /** Whether input would be parsed now. */
 bool lwsn_exchange_wants_input(const lwsn_exchange *x);
 
-/** Whether no input is wanted now. */
-bool lwsn_exchange_holds(const lwsn_exchange *x);
-
-/** The peer, which is there, was waited for too long: 408 where that can still be said, then the end. */
-void lwsn_exchange_late(lwsn_exchange *x);
-
 /** The body of the present response ends with the connection. */
 void lwsn_exchange_until_end(lwsn_exchange *x);
-
-/** Whether an end that is no RST would make half a response look whole. */
-bool lwsn_exchange_is_cut(const lwsn_exchange *x);
-
-/** More of a response is about to be sent. */
-void lwsn_exchange_written(lwsn_exchange *x);
-
-/** The native queue ran empty. */
-void lwsn_exchange_drained(lwsn_exchange *x);
 
 /**
  * The peer's FIN came and nothing of its input is left to parse. What was answered goes out, then the transport ends;
@@ -106,10 +80,7 @@ void lwsn_exchange_drained(lwsn_exchange *x);
  */
 void lwsn_exchange_input_used(lwsn_exchange *x);
 
-/** The peer half-closed or left while input was held. */
-void lwsn_exchange_peer_left(lwsn_exchange *x);
-
-/** The server closes: ends when idle, else after the present response. */
-void lwsn_exchange_drain(lwsn_exchange *x);
+/** More of a response is about to be sent. */
+void lwsn_exchange_written(lwsn_exchange *x);
 
 #endif

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/ending.h"
 #include "net/send.h"
 #include "net/server.h"
-#include "net/transport.h"
 #include "wire/http_date.h"
 
 static const char *status_text(int status) {

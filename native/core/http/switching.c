@@ -1,23 +1,21 @@
 #include "http/switching.h"
 
-#include <libwebsockets.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "net/send.h"
 
-static int accept_key(const char key[24], char out[32]) {
+static bool accept_key(const char key[24], char out[32]) {
   static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
-  unsigned char text[24 + sizeof guid - 1], hash[20];
+  char text[24 + sizeof guid - 1];
   memcpy(text, key, 24);
   memcpy(text + 24, guid, sizeof guid - 1);
-  lws_SHA1(text, sizeof text, hash);
-  return lws_b64_encode_string((const char *)hash, sizeof hash, out, 32);
+  return lwsn_sha1_base64(text, sizeof text, out, 32);
 }
 
 bool lwsn_switch(lwsn_transport *t, const char key[24], const char *headers, size_t size) {
   char start[160], accept[32];
-  if (accept_key(key, accept) < 0) {
+  if (!accept_key(key, accept)) {
     lwsn_transport_kill(t);
     return false;
   }

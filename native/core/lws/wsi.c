@@ -5,11 +5,11 @@
 #include <netinet/tcp.h>
 
 #include "base/socket.h"
+#include "lws/protocols.h"
 #include "private-lib-core.h"
 
-bool lwsn_wsi_is_live(struct lws *wsi) { return lws_socket_is_valid(wsi->desc.sockfd); }
-
-bool lwsn_wsi_promote(struct lws *wsi, const struct lws_protocols *protocol) {
+bool lwsn_wsi_promote(lwsn_wsi *wsi) {
+  const struct lws_protocols *protocol = &wsi->a.vhost->protocols[LWSN_PROTOCOL_WS];
   /* without the payload buffers at its end: lws sends and receives no control frame here (patch 0001) */
   wsi->ws = lws_zalloc(offsetof(struct _lws_websocket_related, ping_payload_buf), "ws struct");
   if (!wsi->ws) return false;
@@ -24,21 +24,23 @@ bool lwsn_wsi_promote(struct lws *wsi, const struct lws_protocols *protocol) {
   return protocol->callback(wsi, LWS_CALLBACK_ESTABLISHED, wsi->user_space, NULL, 0) == 0;
 }
 
-static ssize_t receive(struct lws *wsi, uint8_t *buffer, size_t size, int flags) {
+void lwsn_wsi_await_writable(lwsn_wsi *wsi) { lws_callback_on_writable(wsi); }
+
+static ssize_t receive(lwsn_wsi *wsi, uint8_t *buffer, size_t size, int flags) {
   ssize_t n = recv(wsi->desc.sockfd, buffer, size, flags);
   if (n > 0) return n;
   if (n == 0) return -1;
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -2;
 }
 
-ssize_t lwsn_wsi_read(struct lws *wsi, uint8_t *buffer, size_t size) { return receive(wsi, buffer, size, 0); }
+ssize_t lwsn_wsi_read(lwsn_wsi *wsi, uint8_t *buffer, size_t size) { return receive(wsi, buffer, size, 0); }
 
-ssize_t lwsn_wsi_peek(struct lws *wsi) {
+ssize_t lwsn_wsi_peek(lwsn_wsi *wsi) {
   uint8_t byte;
   return receive(wsi, &byte, 1, MSG_PEEK);
 }
 
-ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count) {
+ssize_t lwsn_wsi_write(lwsn_wsi *wsi, const struct iovec *parts, int count) {
   struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count};
   ssize_t n = count == 1 ? send(wsi->desc.sockfd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
                          : sendmsg(wsi->desc.sockfd, &message, MSG_NOSIGNAL);
@@ -46,9 +48,9 @@ ssize_t lwsn_wsi_write(struct lws *wsi, const struct iovec *parts, int count) {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
 }
 
-void lwsn_wsi_shutdown(struct lws *wsi) { shutdown(wsi->desc.sockfd, SHUT_WR); }
+void lwsn_wsi_shutdown(lwsn_wsi *wsi) { shutdown(wsi->desc.sockfd, SHUT_WR); }
 
-void lwsn_wsi_reset(struct lws *wsi) {
+void lwsn_wsi_reset(lwsn_wsi *wsi) {
   struct linger linger = {.l_onoff = 1};
   setsockopt(wsi->desc.sockfd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
@@ -57,7 +59,7 @@ void lwsn_wsi_reset(struct lws *wsi) {
 #define TCP_KEEPIDLE TCP_KEEPALIVE /* macOS */
 #endif
 
-void lwsn_wsi_probe(struct lws *wsi, uint64_t ms) {
+void lwsn_wsi_probe(lwsn_wsi *wsi, uint64_t ms) {
   enum { PROBES = 3 };
   int fd = wsi->desc.sockfd, on = 1, probes = PROBES;
   int idle = (int)(ms / 2000), between = (int)(ms / 2000 / PROBES);
@@ -69,4 +71,4 @@ void lwsn_wsi_probe(struct lws *wsi, uint64_t ms) {
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-void lwsn_wsi_kill(struct lws *wsi) { lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC); }
+void lwsn_wsi_kill(lwsn_wsi *wsi) { lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC); }

@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "context/context.h"
-#include "net/server.h"
-#include "net/transport.h"
+#include "net/input.h"
+#include "net/limits.h"
+#include "net/transports.h"
 
 static int take(lwsn_server *server, int fd, const struct sockaddr_storage *told, lwsn_transport **out) {
   struct sockaddr_storage peer;
@@ -45,11 +45,11 @@ int lwsn_adopt_server(lwsn_server *server, int fd, const struct sockaddr_storage
   lwsn_transport *t = NULL;
   int copy = take(server, fd, peer, &t);
   if (!t) return copy;
-  lwsn_server_apply_limits(server, t);
+  lwsn_limits_apply(t);
   t->adopted = true;
   int error = finish(t, copy, handle);
   if (error == 0) lwsn_transport_input(t, input, size);
-  lwsn_transport_reap(server->context);
+  lwsn_transport_reap(server->services);
   return error;
 }
 
@@ -64,6 +64,6 @@ int lwsn_adopt_client(lwsn_server *server, int fd, const char *host, lwsn_handle
     return UV_ENOMEM;
   }
   int error = finish(t, copy, handle);
-  lwsn_transport_reap(server->context);
+  lwsn_transport_reap(server->services);
   return error;
 }

@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
-#include "http/exchange.h"
 #include "net/server.h"
-#include "websocket/connection.h"
 
 bool lwsn_introduction_keep(lwsn_transport *t, const char *head, size_t size) {
   lwsn_introduction *kept = malloc(sizeof *kept + size);
@@ -33,7 +30,7 @@ bool lwsn_introduce(lwsn_transport *t) {
                         .generation = t->handle.generation,
                         .detail = (uint32_t)(t->server->id >> 32),
                         .extra = (uint32_t)t->server->id};
-  lwsn_inbound *in = &t->context->inbound;
+  lwsn_inbound *in = &t->services->inbound;
   lwsn_request_prefix prefix = {t->peer};
   uint8_t *at = lwsn_inbound_reserve(in, &record, sizeof prefix + kept->size, LWSN_KEEP_BATCH);
   if (!at) return false;
@@ -42,14 +39,4 @@ bool lwsn_introduce(lwsn_transport *t) {
   if (!lwsn_inbound_push(in, &record)) return false;
   lwsn_introduction_drop(t);
   return true;
-}
-
-void lwsn_introduce_all(lwsn_server *server, lwsn_introduced_fn told, void *data) {
-  for (lwsn_node *node = server->transports.next; node != &server->transports && server->unknown > 0;
-       node = node->next) {
-    lwsn_transport *t = LWSN_CONTAINER(node, lwsn_transport, in_server);
-    if (!t->introduction || !t->connection) continue;
-    told(t->handle, t->doomed || t->connection->state != LWSN_CONNECTION_OPEN, &t->peer, t->introduction, data);
-    lwsn_introduction_drop(t);
-  }
 }

@@ -7,8 +7,6 @@
 
 #include "net/transport.h"
 
-struct lwsn_server;
-
 /**
  * A connection that the core accepted alone is unknown to the other side until
  * its first event: an idle one costs no object there. What must be told about it
@@ -31,12 +29,5 @@ void lwsn_introduction_drop(lwsn_transport *t);
  * once. False: no memory, and the connection stays unknown.
  */
 bool lwsn_introduce(lwsn_transport *t);
-
-/** Told of a connection that is unknown so far. `closing`: nothing can be sent to it any more. */
-typedef void (*lwsn_introduced_fn)(lwsn_handle handle, bool closing, const lwsn_peer *peer,
-                                   const lwsn_introduction *introduction, void *data);
-
-/** Tells `told` of all that are unknown, instead of by records; they are known from then on. */
-void lwsn_introduce_all(struct lwsn_server *server, lwsn_introduced_fn told, void *data);
 
 #endif

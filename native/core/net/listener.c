@@ -13,10 +13,10 @@
 #include <uv.h>
 
 #include "base/socket.h"
-#include "context/context.h"
+#include "net/limits.h"
 #include "net/proxy.h"
 #include "net/server.h"
-#include "net/transport.h"
+#include "net/transports.h"
 
 enum {
   ACCEPTS_PER_EVENT = 256,   /* then other sockets get their turn */
@@ -28,7 +28,7 @@ typedef struct lwsn_listener {
   lwsn_timer pause;
   struct lwsn_listener *next;
   lwsn_server *server;
-  lwsn_context *context;
+  lwsn_services *services;
   int fd;
   int family;
   char *path;   /* of a unix socket in the file system */
@@ -40,10 +40,10 @@ static void on_readable(uv_poll_t *poll, int status, int events);
 
 static void handle_closed(uv_handle_t *handle) {
   lwsn_listener *l = LWSN_CONTAINER(handle, lwsn_listener, poll);
-  lwsn_context *context = l->context;
+  lwsn_services *services = l->services;
   free(l->path);
   free(l);
-  lwsn_loop_released(context);
+  lwsn_loop_released(&services->loop);
 }
 
 static void pause_ended(lwsn_timer *timer) {
@@ -54,9 +54,9 @@ static void pause_ended(lwsn_timer *timer) {
 /* Level-triggered: without a pause a listener that cannot accept would spin (facts 10). */
 static void pause_accepting(lwsn_listener *l, int error) {
   uv_poll_stop(&l->poll);
-  lwsn_timer_arm(&l->context->wheel, &l->pause, lwsn_loop_now(l->context) + DESCRIPTOR_PAUSE_MS);
+  lwsn_timer_arm(&l->services->wheel, &l->pause, lwsn_now(l->services) + DESCRIPTOR_PAUSE_MS);
   lwsn_record record = lwsn_server_record(l->server, LWSN_RECORD_LISTENER, (uint32_t)error);
-  lwsn_inbound_push(&l->context->inbound, &record); /* without memory untold: the next pause tells the same */
+  lwsn_inbound_push(&l->services->inbound, &record); /* without memory untold: the next pause tells the same */
 }
 
 static void adopt(lwsn_listener *l, int fd, const struct sockaddr_storage *from) {
@@ -74,7 +74,7 @@ static void adopt(lwsn_listener *l, int fd, const struct sockaddr_storage *from)
     return;
   }
   server->stats.accepted++;
-  lwsn_server_apply_limits(server, t);
+  lwsn_limits_apply(t);
   if (l->family != 0) {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -84,7 +84,7 @@ static void adopt(lwsn_listener *l, int fd, const struct sockaddr_storage *from)
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
   lwsn_listener *l = LWSN_CONTAINER(poll, lwsn_listener, poll);
-  lwsn_context *context = l->context;
+  lwsn_services *services = l->services;
   (void)events;
   if (status < 0) return;
   for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
@@ -100,7 +100,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause_accepting(l, errno);
     break;
   }
-  lwsn_transport_reap(context);
+  lwsn_transport_reap(services);
 }
 
 static int bind_ip(int fd, const lwsn_listen_options *o, lwsn_bound *bound) {
@@ -202,7 +202,7 @@ int lwsn_listener_open(lwsn_server *server, const lwsn_listen_options *options, 
   int fd = open_socket(options, bound, &path);
   if (fd < 0) return fd;
   lwsn_listener *l = calloc(1, sizeof *l);
-  int error = l ? uv_poll_init(server->context->loop.uv, &l->poll, fd) : UV_ENOMEM;
+  int error = l ? uv_poll_init(server->services->loop.uv, &l->poll, fd) : UV_ENOMEM;
   if (error != 0) {
     free(l);
     close(fd);
@@ -211,7 +211,7 @@ int lwsn_listener_open(lwsn_server *server, const lwsn_listen_options *options, 
     return error;
   }
   l->server = server;
-  l->context = server->context;
+  l->services = server->services;
   l->fd = fd;
   l->family = bound->family;
   l->path = path;
@@ -219,7 +219,7 @@ int lwsn_listener_open(lwsn_server *server, const lwsn_listen_options *options, 
   lwsn_timer_init(&l->pause, pause_ended);
   l->next = server->listeners;
   server->listeners = l;
-  l->context->loop.open_handles++;
+  l->services->loop.open_handles++;
   uv_poll_start(&l->poll, UV_READABLE, on_readable);
   if (!server->referenced) uv_unref((uv_handle_t *)&l->poll);
   return 0;
@@ -229,7 +229,7 @@ void lwsn_listener_close_all(lwsn_server *server) {
   while (server->listeners) {
     lwsn_listener *l = server->listeners;
     server->listeners = l->next;
-    lwsn_timer_cancel(&l->context->wheel, &l->pause);
+    lwsn_timer_cancel(&l->services->wheel, &l->pause);
     uv_close((uv_handle_t *)&l->poll, handle_closed);
     close(l->fd);
     remove_file(l);

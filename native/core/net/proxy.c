@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/exchange.h"
+#include "net/limits.h"
 #include "net/server.h"
 #include "net/transport.h"
 #include "wire/proxy_header.h"
@@ -14,7 +14,7 @@ struct lwsn_proxy {
 };
 
 bool lwsn_proxy_begin(lwsn_transport *t) {
-  lwsn_transport_uncount(t);
+  lwsn_limits_uncount(t);
   t->proxy = calloc(1, sizeof *t->proxy);
   return t->proxy != NULL;
 }
@@ -51,15 +51,15 @@ static void begin(lwsn_transport *t, const lwsn_proxy_source *source) {
     t->peer = (lwsn_peer){.family = source->family, .port = source->port};
     memcpy(t->peer.address, source->address, sizeof t->peer.address);
   }
-  if (!lwsn_transport_count(t)) {
+  if (!lwsn_limits_count(t)) {
     refuse(t);
     return;
   }
-  lwsn_server_apply_limits(t->server, t);
-  lwsn_exchange_start(t->exchange);
+  lwsn_limits_apply(t);
+  t->speech->begin(t);
 }
 
-void lwsn_proxy_input(lwsn_transport *t, const uint8_t *data, size_t size) {
+size_t lwsn_proxy_take(lwsn_transport *t, const uint8_t *data, size_t size) {
   lwsn_proxy *proxy = t->proxy;
   lwsn_proxy_source source;
   size_t before = proxy->size;
@@ -67,16 +67,15 @@ void lwsn_proxy_input(lwsn_transport *t, const uint8_t *data, size_t size) {
   if (length == LWSN_PROXY_MORE) {
     if (!keep(proxy, data, size)) {
       refuse(t);
-      return;
+      return size;
     }
     length = lwsn_proxy_header_parse(proxy->part, proxy->size, &source);
   }
-  if (length == LWSN_PROXY_MORE) return;
+  if (length == LWSN_PROXY_MORE) return size;
   if (length == LWSN_PROXY_MALFORMED) {
     refuse(t);
-    return;
+    return size;
   }
   begin(t, &source);
-  size_t used = (size_t)length - before;
-  if (used < size && !t->doomed && !t->ending) lwsn_transport_begun_input(t, data + used, size - used);
+  return (size_t)length - before;
 }

@@ -16,8 +16,8 @@ typedef struct lwsn_proxy lwsn_proxy;
  */
 bool lwsn_proxy_begin(struct lwsn_transport *t);
 
-/** Input while the header is awaited; what follows it goes on to TLS or the parser. */
-void lwsn_proxy_input(struct lwsn_transport *t, const uint8_t *data, size_t size);
+/** Input while the header is awaited. Returns how many bytes belong to it; what is behind them is the transport's. */
+size_t lwsn_proxy_take(struct lwsn_transport *t, const uint8_t *data, size_t size);
 
 /** NULL is allowed. */
 void lwsn_proxy_free(lwsn_proxy *proxy);

@@ -8,11 +8,8 @@
 #include "base/list.h"
 #include "crossing/inbound.h"
 #include "net/peers.h"
-#include "topics/group.h"
-#include "topics/topics.h"
+#include "net/services.h"
 
-struct lwsn_context;
-struct lwsn_transport;
 struct lwsn_listener;
 
 /** Times in milliseconds, sizes in bytes, 0 = off where it makes sense. Checked by the caller. */
@@ -45,19 +42,19 @@ typedef struct lwsn_server_stats {
 
 /**
  * Limits, listeners and the list of transports of one server. Owned by the
- * context's table of servers; freed when it was released and its last transport
+ * environment's table of servers; freed when it was released and its last transport
  * is gone.
  */
 typedef struct lwsn_server {
-  struct lwsn_context *context;
+  lwsn_services *services;
   uint64_t id;
   lwsn_server_options options;
   lwsn_server_stats stats;
   lwsn_node transports;
   struct lwsn_listener *listeners;
   lwsn_peers peers;
-  uint32_t unknown; /* connections the other side was not told of yet (introduction.h) */
-  lwsn_topics topics;
+  uint32_t unknown;                   /* connections the other side was not told of yet (introduction.h) */
+  struct lwsn_topics *topics;         /* while anybody has subscribed (topics/topics.h) */
   struct lwsn_member_of_group *group; /* NULL: its topics are its own */
   lwsn_node in_member;                /* among its context's servers in that group */
   uint32_t over_limit;                /* of the transports: refused, and about to go */
@@ -68,34 +65,15 @@ typedef struct lwsn_server {
   bool promised; /* EMPTY is still to come, and has its room */
 } lwsn_server;
 
-/**
- * A place in the context's table of servers. The id of a server is its place, and
- * above it which tenant of the place it is. No id comes twice: a place that has
- * had LWSN_SERVER_TENANTS tenants stays empty.
- */
-typedef struct lwsn_place {
-  lwsn_server *server; /* NULL where free */
-  uint64_t tenants;
-} lwsn_place;
-
 enum { LWSN_SERVER_PLACE_BITS = 20 };
 /* 33 bits above the place: 53 in all, which a number of the other side holds exactly */
 static const uint64_t LWSN_SERVER_TENANTS = ((uint64_t)1 << 33) - 1;
 
 /** NULL: no memory. */
-lwsn_server *lwsn_server_create(struct lwsn_context *context, const lwsn_server_options *options);
+lwsn_server *lwsn_server_create(lwsn_services *services, const lwsn_server_options *options);
 
 /** By id, or NULL when it was released. */
-lwsn_server *lwsn_server_find(struct lwsn_context *context, uint64_t id);
-
-/** Idle transports end now, those in an exchange when it ends. Connections stay. EMPTY tells once when all are gone. */
-void lwsn_server_drain(lwsn_server *server);
-
-/** Kills all its transports. */
-void lwsn_server_kill_all(lwsn_server *server);
-
-/** The owner lets go: listeners close, transports are killed, then the memory goes. */
-void lwsn_server_release(lwsn_server *server);
+lwsn_server *lwsn_server_find(lwsn_services *services, uint64_t id);
 
 /** A record about the server itself: EMPTY, LISTENER. */
 lwsn_record lwsn_server_record(const lwsn_server *server, lwsn_record_kind kind, uint32_t detail);
@@ -105,11 +83,5 @@ void lwsn_server_settle(lwsn_server *server);
 
 /** Replaces the TLS context; transports that began keep theirs. */
 void lwsn_server_set_tls(lwsn_server *server, struct lwsn_tls_context *tls);
-
-/**
- * Marks a transport that was just counted and exceeds a limit. It is counted no
- * longer: while it is told so and goes away, it takes nobody's place.
- */
-void lwsn_server_apply_limits(lwsn_server *server, struct lwsn_transport *transport);
 
 #endif

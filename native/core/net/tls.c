@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
 #include "net/tls_io.h"
 #include "net/transport.h"
-#include "websocket/connection.h"
 
 /* What ended the peer's records while messages from before it still waited. */
 typedef enum tls_end {
@@ -40,7 +38,7 @@ static void resume_session(SSL *ssl, lwsn_tls_owner *owner) {
 }
 
 bool lwsn_tls_begin(lwsn_transport *t, lwsn_tls_context *context, bool client, const char *host) {
-  lwsn_tls_io *io = lwsn_tls_io_of(t->context);
+  lwsn_tls_io *io = lwsn_tls_io_of(t->services);
   lwsn_tls *tls = io ? calloc(1, sizeof *tls) : NULL;
   if (!tls) return false;
   tls->ssl = SSL_new(context->ssl);
@@ -73,7 +71,7 @@ void lwsn_tls_free(lwsn_tls *tls) {
 
 /* Before each call into OpenSSL: what it may read, and whose it is. SSL_get_error wants an empty queue of errors. */
 static lwsn_tls_io *work_for(lwsn_transport *t, const uint8_t *data, size_t size) {
-  lwsn_tls_io *io = t->context->tls_io;
+  lwsn_tls_io *io = t->services->tls_io;
   io->t = t;
   io->in = data;
   io->in_size = size;
@@ -92,7 +90,7 @@ static const char *reason(const lwsn_tls *tls) {
 /* What OpenSSL wrote by then, as the alert that says why, goes out. */
 static void fail(lwsn_transport *t, const char *why) {
   ERR_clear_error();
-  lwsn_tls_io_flush(t->context->tls_io);
+  lwsn_tls_io_flush(t->services->tls_io);
   lwsn_transport_failed(t, why);
 }
 
@@ -150,26 +148,26 @@ static void end_input(lwsn_transport *t) {
   if (t->tls->end == TLS_BROKEN)
     fail(t, t->tls->why);
   else
-    lwsn_transport_peer_finished(t); /* close_notify: FIN follows, or may not */
+    t->speech->peer_finished(t); /* close_notify: FIN follows, or may not */
 }
 
 void lwsn_tls_input(lwsn_transport *t, const uint8_t *data, size_t size) {
   lwsn_tls *tls = t->tls;
   if (t->ending || t->doomed || tls->end != TLS_GOES_ON) return;
-  lwsn_tls_io *io = t->context->tls_io;
+  lwsn_tls_io *io = t->services->tls_io;
   if (!tls->ready) {
     handshake(t, work_for(t, data, size));
     data = io->in, size = io->in_size;
-    if (tls->ready && !t->doomed) lwsn_transport_secured(t);
+    if (tls->ready && !t->doomed) t->speech->secured(t);
   }
   while (size > 0 && lwsn_transport_wants_input(t)) {
     size_t room;
-    uint8_t *plain = t->connection ? lwsn_receive_land(t->connection, LWSN_TLS_RECORD_MAX, &room) : NULL;
+    uint8_t *plain = t->speech->land(t, LWSN_TLS_RECORD_MAX, &room);
     if (!plain) plain = io->plain, room = sizeof io->plain;
     size_t n = read_records(tls, work_for(t, data, size), plain, room);
     data = io->in, size = io->in_size; /* an answer of the parser has no input */
-    if (n > 0) lwsn_transport_plain_input(t, plain, n);
-    lwsn_inbound_landed(&t->context->inbound);
+    if (n > 0) t->speech->input(t, plain, n);
+    lwsn_inbound_landed(&t->services->inbound);
     lwsn_tls_io_flush(io); /* an alert, or the answer to a key update (RFC 8446 4.6.3) */
   }
   if (size > 0 && !t->doomed && !t->ending) lwsn_transport_keep_encrypted(t, data, size);

@@ -12,7 +12,7 @@ struct lwsn_transport;
 
 /**
  * TLS between a transport's socket and its parser: bytes go in and out through
- * memory of the context (tls_io), so reading, queueing and backpressure are those of plain transports.
+ * memory of the environment (tls_io), so reading, queueing and backpressure are those of plain transports.
  */
 typedef struct lwsn_tls lwsn_tls;
 

@@ -3,16 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
-#include "net/send.h"
-#include "net/transport.h"
+#include "net/output.h"
 
 /* What was gathered, then these bytes, in one call. */
 static bool send_with(lwsn_tls_io *io, const void *data, size_t size) {
   struct iovec parts[2] = {{io->out, io->out_size}, {(void *)data, size}};
   int first = io->out_size > 0 ? 0 : 1;
   io->out_size = 0;
-  return lwsn_send_raw(io->t, parts + first, (size > 0 ? 2 : 1) - first);
+  return lwsn_output_send(io->t, parts + first, NULL, (size > 0 ? 2 : 1) - first);
 }
 
 /* A record. The last one of a flush, and what a full socket queues anyway, goes out of where OpenSSL wrote it. */
@@ -60,8 +58,8 @@ static BIO_METHOD *make_method(void) {
   return NULL;
 }
 
-lwsn_tls_io *lwsn_tls_io_of(lwsn_context *context) {
-  if (context->tls_io) return context->tls_io;
+lwsn_tls_io *lwsn_tls_io_of(lwsn_services *services) {
+  if (services->tls_io) return services->tls_io;
   lwsn_tls_io *io = malloc(sizeof *io);
   if (!io) return NULL;
   memset(io, 0, offsetof(lwsn_tls_io, joined)); /* the buffers are touched when they are used */
@@ -73,7 +71,7 @@ lwsn_tls_io *lwsn_tls_io_of(lwsn_context *context) {
   }
   BIO_set_data(io->bio, io);
   BIO_set_init(io->bio, 1);
-  context->tls_io = io;
+  services->tls_io = io;
   return io;
 }
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct lwsn_context;
+struct lwsn_services;
 struct lwsn_transport;
 
 enum {
@@ -16,10 +16,10 @@ enum {
 };
 
 /**
- * What the OpenSSL of every transport of a context reads from and writes to: one
- * BIO over memory of the context, lent to the transport that is worked for. So no
+ * What the OpenSSL of every transport of an environment reads from and writes to: one
+ * BIO over memory of the environment, lent to the transport that is worked for. So no
  * byte waits in it between two calls, and no transport has a buffer of its own.
- * Owned by the context, made with its first TLS transport, freed behind the last.
+ * Owned by the services, made with its first TLS transport, freed behind the last.
  */
 typedef struct lwsn_tls_io {
   BIO_METHOD *method;
@@ -34,8 +34,8 @@ typedef struct lwsn_tls_io {
   uint8_t plain[LWSN_TLS_PLAIN_SIZE];  /* decrypted input on its way to the parser */
 } lwsn_tls_io;
 
-/** That of the context, made when there is none. NULL: no memory. */
-lwsn_tls_io *lwsn_tls_io_of(struct lwsn_context *context);
+/** That of the environment, made when there is none. NULL: no memory. */
+lwsn_tls_io *lwsn_tls_io_of(struct lwsn_services *services);
 
 /** Frees it. NULL is allowed. */
 void lwsn_tls_io_free(lwsn_tls_io *io);

@@ -1,7 +1,6 @@
 #ifndef LWSN_TRANSPORT_H
 #define LWSN_TRANSPORT_H
 
-#include <libwebsockets.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -10,10 +9,10 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "crossing/inbound.h"
-#include "lws/loop.h"
-#include "net/send.h"
+#include "crossing/request.h"
+#include "net/queue.h"
+#include "net/services.h"
 
-struct lwsn_context;
 struct lwsn_server;
 struct lwsn_exchange;
 struct lwsn_connection;
@@ -21,23 +20,65 @@ struct lwsn_tls;
 struct lwsn_proxy;
 struct lwsn_introduction;
 
-/** Address of a peer as it goes to the other side: family 4, 6 or 0 (unix), port, then the bytes. */
-typedef struct lwsn_peer {
-  uint8_t family;
-  uint8_t pad;
-  uint16_t port;
-  uint8_t address[16];
-} lwsn_peer;
+/**
+ * What a transport speaks: filled by the room that does, and chosen at adoption and
+ * at promotion. Each of them may doom the transport.
+ */
+typedef struct lwsn_speech {
+  /** Input, in whatever pieces, decrypted. What cannot be taken now is kept (lwsn_transport_keep). */
+  void (*input)(struct lwsn_transport *t, const uint8_t *data, size_t size);
+  /** Whether input would be taken now. */
+  bool (*wants_input)(const struct lwsn_transport *t);
+  /** Whether no input is wanted at all: the socket is not even watched for it. */
+  bool (*holds)(const struct lwsn_transport *t);
+  /**
+   * Where decrypted input is wanted, so that it is shown without a copy: `room` bytes, filled in pieces of at most
+   * `piece`. Ends with lwsn_inbound_landed. NULL: anywhere else.
+   */
+  uint8_t *(*land)(const struct lwsn_transport *t, size_t piece, size_t *room);
+  /** Reads what was announced when there was no room for it. */
+  void (*read)(struct lwsn_transport *t);
+  /** Its turn among the stalled ones, before its backlog. */
+  void (*resume)(struct lwsn_transport *t);
+  /** The header of the PROXY protocol has come. */
+  void (*begin)(struct lwsn_transport *t);
+  /** The TLS handshake is done. */
+  void (*secured)(struct lwsn_transport *t);
+  /** The native queue ran empty. */
+  void (*drained)(struct lwsn_transport *t);
+  /** TLS told that the peer sends nothing more. */
+  void (*peer_finished)(struct lwsn_transport *t);
+  /** The peer left while input was held. */
+  void (*peer_left)(struct lwsn_transport *t);
+  /** Its socket failed, which no read can tell. */
+  void (*lost)(struct lwsn_transport *t);
+  /** It ends at once; `why` is static text for whoever is told. */
+  void (*drop)(struct lwsn_transport *t, const char *why);
+  /** The server closes: it ends when idle, else when it can. */
+  void (*drain)(struct lwsn_transport *t);
+  /** Whether an end that is no RST would make half a response look whole. */
+  bool (*is_cut)(const struct lwsn_transport *t);
+  /**
+   * The peer's FIN came and nothing of its input is left to parse: what was answered goes out, then the transport ends.
+   * Only of one in the raw role.
+   */
+  void (*input_used)(struct lwsn_transport *t);
+  /** lws reads for it, in its raw role, and closes where input ends; an error of the socket is its last record's to tell. */
+  bool raw;
+} lwsn_speech;
+
+/** Of a transport before adoption, during promotion and after its end: takes nothing, does nothing. */
+extern const lwsn_speech lwsn_silence;
 
 /**
- * One network connection, from accept to closed socket. Owned by its wsi (as
- * opaque_user_data), freed in WSI_DESTROY and nowhere else. It carries one
+ * One network connection, from accept to closed socket. Owned by its wsi, freed in `destroyed` (lws/door.h) and nowhere else. It carries one
  * HTTP exchange after the other, then perhaps one connection.
  */
 typedef struct lwsn_transport {
-  struct lwsn_context *context;
+  lwsn_services *services;
   struct lwsn_server *server;
-  struct lws *wsi;
+  const lwsn_speech *speech;
+  lwsn_wsi *wsi;
   lwsn_watch *watch;
   lwsn_handle handle;
   lwsn_node in_server;
@@ -56,9 +97,9 @@ typedef struct lwsn_transport {
   uint8_t *backlog; /* input that nobody could take yet, at most what one read brought; malloc'ed, freed when taken */
   uint32_t backlog_size;
   uint32_t backlog_plain;       /* its first bytes that are plain; those behind are encrypted */
-  uint32_t out_first, out_last; /* what this flush sends, see outbound.c */
+  uint32_t out_first, out_last; /* what this flush sends, see chain.h */
   uint32_t subscriptions;       /* the first of its connection's, 0: none */
-  uint64_t last_input;          /* served time (lwsn_loop_now) */
+  uint64_t last_input;          /* served time */
   uint64_t last_output;         /* served time at which the socket last took queued bytes */
   lwsn_peer peer;
   bool doomed;     /* no input, no output, killed when lws is off the stack */
@@ -80,29 +121,11 @@ typedef struct lwsn_transport {
   uint32_t accept_flags; /* lwsn_connection_flag, from accept to ESTABLISHED */
 } lwsn_transport;
 
-/** Makes the transport of an accepted descriptor. NULL: no memory or no slot; the caller closes the descriptor. */
-lwsn_transport *lwsn_transport_create(struct lwsn_server *server, const struct sockaddr_storage *peer);
-
-/**
- * Gives the descriptor and the transport to lws, which owns both from now on.
- * False: both are gone. Ends in RAW_ADOPT, or in WSI_DESTROY.
- */
-bool lwsn_transport_adopt(lwsn_transport *t, int fd);
-
 /**
  * Tells how it ended, once: what it tells afterwards is left out. The record is
  * never lost; its payload is, without memory.
  */
 void lwsn_transport_tell_last(lwsn_transport *t, lwsn_record *record, const void *payload, size_t size);
-
-/** Counts it for its peer's address, where that is limited. False: no memory. */
-bool lwsn_transport_count(lwsn_transport *t);
-
-/** Takes that back; does nothing when it was not counted. */
-void lwsn_transport_uncount(lwsn_transport *t);
-
-/** Frees it, in WSI_DESTROY, or when lws never took it in. */
-void lwsn_transport_free(lwsn_transport *t);
 
 /**
  * Dooms the transport. It is closed by lwsn_transport_reap, never under the
@@ -111,19 +134,7 @@ void lwsn_transport_free(lwsn_transport *t);
 void lwsn_transport_kill(lwsn_transport *t);
 
 /** Closes what is doomed. Called at the end of each uv callback and of each call from outside. */
-void lwsn_transport_reap(struct lwsn_context *context);
-
-/** Sends FIN behind the queue, then waits for the peer's, discarding input, for at most closeTimeout. */
-void lwsn_transport_end(lwsn_transport *t);
-
-/** The same with the peer's FIN first (RFC 6455 7.1.1: a client leaves the end of TCP to the server). */
-void lwsn_transport_await_end(lwsn_transport *t);
-
-/** The peer sent FIN: nothing is read any more. Where it had to come first, ours follows; after both, the end. */
-void lwsn_transport_input_ended(lwsn_transport *t);
-
-/** The queue ran empty: FIN if one is due, and the news for whoever waits for it. */
-void lwsn_transport_drained(lwsn_transport *t);
+void lwsn_transport_reap(lwsn_services *services);
 
 /** Holds or resumes input at the request of the other side. */
 void lwsn_transport_pause(lwsn_transport *t, bool paused);
@@ -161,46 +172,17 @@ bool lwsn_transport_is_heard(lwsn_transport *t, void (*fire)(lwsn_timer *));
 /** Arms the one timer `ms` from now with `fire`; 0 turns it off. */
 void lwsn_transport_arm(lwsn_transport *t, uint64_t ms, void (*fire)(lwsn_timer *));
 
-/** Input from the socket, in whatever pieces. */
-void lwsn_transport_input(lwsn_transport *t, const uint8_t *data, size_t size);
-
-/** Input behind the header of the PROXY protocol, if any: TLS or plain. */
-void lwsn_transport_begun_input(lwsn_transport *t, const uint8_t *data, size_t size);
-
-/** Decrypted input, or input of a plain transport. */
-void lwsn_transport_plain_input(lwsn_transport *t, const uint8_t *data, size_t size);
-
-/** Goes on with whatever input was kept. */
-void lwsn_transport_resume(lwsn_transport *t);
-
-/** Its turn in that queue: kept input first, then what it could not be read for lack of room. */
-void lwsn_transport_visit(lwsn_transport *t);
-
-/** Whether the parser would take input now. */
-bool lwsn_transport_wants_input(const lwsn_transport *t);
-
-/** TLS told that the peer sends nothing more. */
-void lwsn_transport_peer_finished(lwsn_transport *t);
-
-/** The TLS handshake is done. */
-void lwsn_transport_secured(lwsn_transport *t);
-
-/** The system reports an error of the socket: a client that shakes hands keeps it for its last record. */
-void lwsn_transport_take_error(lwsn_transport *t, int fd);
-
 /** Ends it at once; `why` is static text for whoever is told. */
 void lwsn_transport_failed(lwsn_transport *t, const char *why);
 
-/** Its socket failed, which no read can tell. */
-void lwsn_transport_lost(lwsn_transport *t);
+/** Whether input would be taken now: by what it speaks, and with nothing before it. */
+static inline bool lwsn_transport_wants_input(const lwsn_transport *t) {
+  return !t->backlog && !t->doomed && !t->ending && t->speech->wants_input(t);
+}
 
-/**
- * Whether input has ended while something of an HTTP exchange waits to be written or parsed: the transport takes note of
- * it then, and ends by itself behind what waits. Else lws may read on, and closes where input ends.
- */
-bool lwsn_transport_takes_end(lwsn_transport *t);
-
-/** The peer left while input was held. */
-void lwsn_transport_peer_left(lwsn_transport *t);
+/** Its connection is about to end, or to close: it leaves its topics. */
+static inline void lwsn_transport_unsubscribe(lwsn_transport *t) {
+  if (t->subscriptions) t->services->above->unsubscribe(t);
+}
 
 #endif

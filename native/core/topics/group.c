@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
-#include "net/server.h"
 #include "topics/publish.h"
 #include "topics/topics.h"
 
@@ -106,9 +104,9 @@ static void on_wake(uv_async_t *wake) {
 
 static void on_closed(uv_handle_t *handle) {
   lwsn_member_of_group *m = handle->data;
-  lwsn_context *context = m->context;
+  lwsn_services *services = m->services;
   free(m);
-  lwsn_loop_released(context);
+  lwsn_loop_released(&services->loop);
 }
 
 /* Under the lock. */
@@ -155,9 +153,9 @@ static void leave(lwsn_member_of_group *m) {
   if (empty) free(group);
 }
 
-static lwsn_member_of_group *find_member(lwsn_context *c, const uint8_t *name, size_t name_size) {
-  for (lwsn_node *node = c->groups.next; node != &c->groups; node = node->next) {
-    lwsn_member_of_group *m = LWSN_CONTAINER(node, lwsn_member_of_group, in_context);
+static lwsn_member_of_group *find_member(lwsn_services *s, const uint8_t *name, size_t name_size) {
+  for (lwsn_node *node = s->groups.next; node != &s->groups; node = node->next) {
+    lwsn_member_of_group *m = LWSN_CONTAINER(node, lwsn_member_of_group, in_services);
     if (m->group->name_size == name_size && memcmp(m->group->name, name, name_size) == 0) return m;
   }
   return NULL;
@@ -166,31 +164,31 @@ static lwsn_member_of_group *find_member(lwsn_context *c, const uint8_t *name, s
 /* Gives the handle back to uv, and with it the memory. */
 static void discard(lwsn_member_of_group *m) { uv_close((uv_handle_t *)&m->wake, on_closed); }
 
-static int create_member(lwsn_context *c, const uint8_t *name, size_t name_size, lwsn_member_of_group **result) {
+static int create_member(lwsn_services *s, const uint8_t *name, size_t name_size, lwsn_member_of_group **result) {
   lwsn_member_of_group *m = calloc(1, sizeof *m);
   if (!m) return UV_ENOMEM;
-  int error = uv_async_init(c->loop.uv, &m->wake, on_wake);
+  int error = uv_async_init(s->loop.uv, &m->wake, on_wake);
   if (error) {
     free(m);
     return error;
   }
-  c->loop.open_handles++;
+  s->loop.open_handles++;
   uv_unref((uv_handle_t *)&m->wake); /* news of others keep no process alive */
   m->wake.data = m;
-  m->context = c;
+  m->services = s;
   lwsn_list_init(&m->servers);
   if (!enter(m, name, name_size)) {
     discard(m);
     return UV_ENOMEM;
   }
-  lwsn_list_append(&c->groups, &m->in_context);
+  lwsn_list_append(&s->groups, &m->in_services);
   *result = m;
   return 0;
 }
 
 int lwsn_group_join(lwsn_server *server, const uint8_t *name, size_t name_size) {
-  lwsn_member_of_group *m = find_member(server->context, name, name_size);
-  int error = m ? 0 : create_member(server->context, name, name_size, &m);
+  lwsn_member_of_group *m = find_member(server->services, name, name_size);
+  int error = m ? 0 : create_member(server->services, name, name_size, &m);
   if (error) return error;
   lwsn_list_append(&m->servers, &server->in_member);
   server->group = m;
@@ -204,7 +202,7 @@ void lwsn_group_leave(lwsn_server *server) {
   lwsn_list_remove(&server->in_member);
   if (!lwsn_list_empty(&m->servers)) return;
   leave(m);
-  lwsn_list_remove(&m->in_context);
+  lwsn_list_remove(&m->in_services);
   bool more;
   free_letters(take_letters(m, UINT32_MAX, &more));
   discard(m);
@@ -219,7 +217,7 @@ uint64_t lwsn_group_lost(const lwsn_server *server) {
 }
 
 bool lwsn_group_is_heard(lwsn_server *server, const uint8_t *name, size_t name_size) {
-  return server->group || lwsn_topics_find(&server->topics, name, name_size);
+  return server->group || lwsn_topics_find(server, name, name_size);
 }
 
 /* Under the lock. */

@@ -8,10 +8,9 @@
 
 #include "base/handle.h"
 #include "base/list.h"
+#include "net/server.h"
 #include "wire/shared_frame.h"
 
-struct lwsn_context;
-struct lwsn_server;
 struct lwsn_letter;
 
 enum {
@@ -33,10 +32,10 @@ enum {
  */
 typedef struct lwsn_member_of_group {
   struct lwsn_group *group;
-  struct lwsn_context *context;
+  lwsn_services *services;
   lwsn_node in_group; /* under the lock */
-  lwsn_node in_context;
-  lwsn_node servers; /* of this context */
+  lwsn_node in_services;
+  lwsn_node servers; /* of this environment */
   uv_async_t wake;
   /* under the lock: */
   struct lwsn_letter *first, *last;
@@ -46,16 +45,16 @@ typedef struct lwsn_member_of_group {
 } lwsn_member_of_group;
 
 /** Joins a group, once in the life of a server. 0, or a negative uv code: then nothing has changed. */
-int lwsn_group_join(struct lwsn_server *server, const uint8_t *name, size_t name_size);
+int lwsn_group_join(lwsn_server *server, const uint8_t *name, size_t name_size);
 
 /** Leaves it. Does nothing when it is in none. */
-void lwsn_group_leave(struct lwsn_server *server);
+void lwsn_group_leave(lwsn_server *server);
 
 /** Publications of other servers that its context did not take in time, or had no memory for. */
-uint64_t lwsn_group_lost(const struct lwsn_server *server);
+uint64_t lwsn_group_lost(const lwsn_server *server);
 
 /** Whether a publication could reach anybody. */
-bool lwsn_group_is_heard(struct lwsn_server *server, const uint8_t *name, size_t name_size);
+bool lwsn_group_is_heard(lwsn_server *server, const uint8_t *name, size_t name_size);
 
 /**
  * As lwsn_publish, and also to the subscribers of all other servers of the group,
@@ -65,7 +64,7 @@ bool lwsn_group_is_heard(struct lwsn_server *server, const uint8_t *name, size_t
  * lost for that thread and counted there. Returns how many of this context took
  * it, or -1 where memory ran out for this server: then nobody did.
  */
-int64_t lwsn_group_publish(struct lwsn_server *server, const uint8_t *name, size_t name_size, lwsn_handle except,
+int64_t lwsn_group_publish(lwsn_server *server, const uint8_t *name, size_t name_size, lwsn_handle except,
                            lwsn_shared_frame *frame, bool plain);
 
 #endif

@@ -3,12 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
-#include "context/outbound.h"
-#include "net/server.h"
+#include "net/chain.h"
 #include "net/transport.h"
 #include "topics/topics.h"
-#include "websocket/connection.h"
 
 enum {
   CAPACITY_MIN = 256,
@@ -24,29 +21,17 @@ typedef struct lwsn_compressed {
   lwsn_shared_frame *frame;
 } lwsn_compressed;
 
-static bool grow(void **array, uint32_t *capacity, uint32_t needed, size_t size) {
-  if (needed <= *capacity) return true;
-  uint32_t wanted = *capacity ? *capacity : CAPACITY_MIN;
-  while (wanted < needed) wanted *= 2;
-  void *grown = realloc(*array, wanted * size);
-  if (!grown) return false;
-  *array = grown;
-  *capacity = wanted;
-  return true;
-}
-
 /* Room for everything at once: handing out must not fail half-way. */
-static bool reserve(lwsn_context *c, uint32_t deliveries) {
-  lwsn_publications *p = &c->publications;
-  return grow((void **)&p->list, &p->capacity, p->count + 1, sizeof *p->list) &&
-         grow((void **)&p->deliveries, &p->delivery_capacity, p->delivery_count + deliveries, sizeof *p->deliveries) &&
-         lwsn_outbound_reserve(c, deliveries);
-}
-
-static void deliver(lwsn_transport *t, uint32_t publication) {
-  lwsn_publications *p = &t->context->publications;
-  p->deliveries[p->delivery_count] = (lwsn_delivery){.publication = publication};
-  lwsn_outbound_link_delivery(t, p->delivery_count++);
+static bool reserve(lwsn_services *services, uint32_t deliveries) {
+  lwsn_publications *p = services->publications;
+  if (p->count == p->capacity) {
+    uint32_t capacity = p->capacity ? p->capacity * 2 : CAPACITY_MIN;
+    lwsn_publication *grown = realloc(p->list, capacity * sizeof *grown);
+    if (!grown) return false;
+    p->list = grown;
+    p->capacity = capacity;
+  }
+  return lwsn_chain_reserve(services->chain, deliveries);
 }
 
 /*
@@ -54,7 +39,7 @@ static void deliver(lwsn_transport *t, uint32_t publication) {
  * is on its way is taken. What could pass the limit on its own was flushed before.
  */
 static bool fits(lwsn_transport *t, size_t size) {
-  double *handed = lwsn_registry_handed(&t->context->registry, t->handle.slot);
+  double *handed = lwsn_registry_handed(&t->services->registry, t->handle.slot);
   double all = (double)t->queue.bytes + *handed + (double)size;
   if (t->queue.bytes > 0 && all > t->server->options.max_backpressure) return false;
   *handed += (double)size;
@@ -63,21 +48,22 @@ static bool fits(lwsn_transport *t, size_t size) {
 
 /* Whether so much more could be too much for the end of the turn, or for somebody's backpressure. */
 static bool must_flush(const lwsn_server *server, size_t size) {
-  const lwsn_publications *p = &server->context->publications;
-  double waits = (double)p->bytes + *(uint32_t *)server->context->outbound.ring->data;
-  return p->delivery_count > DELIVERIES_MAX || p->bytes + size > BYTES_MAX ||
+  const lwsn_publications *p = server->services->publications;
+  const lwsn_chain *chain = server->services->chain;
+  double waits = (double)p->bytes + lwsn_chain_written(chain);
+  return chain->delivery_count > DELIVERIES_MAX || p->bytes + size > BYTES_MAX ||
          waits + (double)size > server->options.max_backpressure;
 }
 
 static bool hand_over(lwsn_transport *t, uint32_t publication, size_t size) {
   if (t->doomed || !t->connection || !lwsn_connection_may_send(t->connection)) return false;
   if (fits(t, size)) {
-    deliver(t, publication);
+    lwsn_chain_deliver(t, publication);
     return true;
   }
   if (t->server->options.drops_overflow) return false;
-  deliver(t, LWSN_OVERFLOW);
-  lwsn_topics_leave_all(&t->server->topics, t);
+  lwsn_chain_deliver(t, LWSN_OVERFLOW);
+  lwsn_topics_leave_all(t);
   return false;
 }
 
@@ -85,14 +71,14 @@ static bool is_same(lwsn_handle a, lwsn_handle b) { return a.slot == b.slot && a
 
 int64_t lwsn_publish(lwsn_server *server, const uint8_t *name, size_t name_size, lwsn_handle except,
                      lwsn_shared_frame *frame, bool plain) {
-  lwsn_context *c = server->context;
-  lwsn_publications *p = &c->publications;
+  lwsn_services *services = server->services;
+  lwsn_publications *p = services->publications;
   size_t size = lwsn_shared_frame_payload_size(frame);
-  if (must_flush(server, size)) lwsn_outbound_flush(c);
-  lwsn_outbound_sort(c);
-  lwsn_topic *topic = lwsn_topics_find(&server->topics, name, name_size);
+  if (must_flush(server, size)) services->above->flush(services);
+  lwsn_chain_sort(services);
+  lwsn_topic *topic = lwsn_topics_find(server, name, name_size);
   if (!topic) return 0;
-  if (!reserve(c, topic->count)) return -1;
+  if (!reserve(services, topic->count)) return -1;
   int64_t taken = 0;
   /* from the end: whoever leaves, and perhaps takes the topic along, has its place filled by one who had his turn */
   for (uint32_t i = topic->count; i-- > 0;) {
@@ -107,8 +93,8 @@ int64_t lwsn_publish(lwsn_server *server, const uint8_t *name, size_t name_size,
 }
 
 uint32_t lwsn_subscribers(lwsn_server *server, const uint8_t *name, size_t name_size) {
-  lwsn_outbound_sort(server->context);
-  lwsn_topic *topic = lwsn_topics_find(&server->topics, name, name_size);
+  lwsn_chain_sort(server->services);
+  lwsn_topic *topic = lwsn_topics_find(server, name, name_size);
   return topic ? topic->count : 0;
 }
 
@@ -150,13 +136,12 @@ void lwsn_publications_clear(lwsn_publications *p) {
       free(packed);
     }
   }
-  p->count = p->delivery_count = 0;
+  p->count = 0;
   p->bytes = 0;
 }
 
 void lwsn_publications_free(lwsn_publications *p) {
   lwsn_publications_clear(p);
   free(p->list);
-  free(p->deliveries);
   memset(p, 0, sizeof *p);
 }

@@ -6,11 +6,9 @@
 #include <stdint.h>
 
 #include "base/handle.h"
+#include "net/server.h"
+#include "websocket/connection.h"
 #include "wire/shared_frame.h"
-
-struct lwsn_connection;
-struct lwsn_context;
-struct lwsn_server;
 
 /** One published message of this flush. */
 typedef struct lwsn_publication {
@@ -19,23 +17,13 @@ typedef struct lwsn_publication {
   bool plain;                     /* not to be compressed */
 } lwsn_publication;
 
-/** A publication on its way to one connection: an element of that connection's chain in the flush. */
-typedef struct lwsn_delivery {
-  uint32_t publication; /* LWSN_OVERFLOW: close it instead, what was published did not fit */
-  uint32_t next;        /* link of the chain, see outbound.c */
-} lwsn_delivery;
-
-enum { LWSN_OVERFLOW = UINT32_MAX };
-
 /**
  * What was published since the last flush, owned by the context. It grows when
  * something is published and is emptied by each flush.
  */
 typedef struct lwsn_publications {
   lwsn_publication *list;
-  lwsn_delivery *deliveries;
   uint32_t count, capacity;
-  uint32_t delivery_count, delivery_capacity;
   size_t bytes; /* of the frames */
 } lwsn_publications;
 
@@ -46,17 +34,17 @@ typedef struct lwsn_publications {
  * the server's options say. Returns how many took it, or -1 without memory: then
  * nobody did. Not for use inside a flush.
  */
-int64_t lwsn_publish(struct lwsn_server *server, const uint8_t *name, size_t name_size, lwsn_handle except,
+int64_t lwsn_publish(lwsn_server *server, const uint8_t *name, size_t name_size, lwsn_handle except,
                      lwsn_shared_frame *frame, bool plain);
 
 /** How many connections are subscribed at this moment; what was asked for in the out-ring counts. */
-uint32_t lwsn_subscribers(struct lwsn_server *server, const uint8_t *name, size_t name_size);
+uint32_t lwsn_subscribers(lwsn_server *server, const uint8_t *name, size_t name_size);
 
 /**
  * The frame a connection is to send of a publication: the shared one, compressed
  * where its settings are those of others. NULL: its own context must compress.
  */
-lwsn_shared_frame *lwsn_publication_frame(lwsn_publication *p, struct lwsn_connection *connection);
+lwsn_shared_frame *lwsn_publication_frame(lwsn_publication *p, lwsn_connection *connection);
 
 /** Drops all publications. */
 void lwsn_publications_clear(lwsn_publications *publications);

@@ -4,19 +4,25 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "net/transport.h"
 
 enum { BUCKETS_MIN = 16, SUBSCRIPTIONS_MIN = 16, MEMBERS_MIN = 4 };
 
-void lwsn_topics_init(lwsn_topics *topics, const uint64_t key[2]) {
-  memset(topics, 0, sizeof *topics);
-  memcpy(topics->key, key, sizeof topics->key);
+static lwsn_topics *create(lwsn_server *server) {
+  lwsn_topics *topics = calloc(1, sizeof *topics);
+  if (!topics) return NULL;
+  lwsn_door_random(server->services->door, topics->key, sizeof topics->key);
+  server->topics = topics;
+  return topics;
 }
 
-void lwsn_topics_free(lwsn_topics *topics) {
+/* An idle server keeps nothing of its busy hours. */
+static void forget_when_empty(lwsn_server *server) {
+  lwsn_topics *topics = server->topics;
+  if (topics->subscription_count > 0) return;
   free(topics->subscriptions);
   free(topics->buckets);
-  lwsn_topics_init(topics, (uint64_t[2]){topics->key[0], topics->key[1]});
+  free(topics);
+  server->topics = NULL;
 }
 
 static lwsn_topic **bucket_of(const lwsn_topics *topics, uint64_t hash) {
@@ -31,8 +37,9 @@ static lwsn_topic *find(const lwsn_topics *topics, uint64_t hash, const uint8_t 
   return topic;
 }
 
-lwsn_topic *lwsn_topics_find(const lwsn_topics *topics, const uint8_t *name, size_t size) {
-  return topics->count == 0 ? NULL : find(topics, lwsn_hash(topics->key, name, size), name, size);
+lwsn_topic *lwsn_topics_find(const lwsn_server *server, const uint8_t *name, size_t size) {
+  const lwsn_topics *topics = server->topics;
+  return topics ? find(topics, lwsn_hash(topics->key, name, size), name, size) : NULL;
 }
 
 /* False: everything is as it was, with longer chains where there are buckets. */
@@ -115,11 +122,10 @@ static void give_place(lwsn_topics *topics, uint32_t place) {
   topics->subscriptions[place].topic = NULL;
   topics->subscriptions[place].next = topics->subscription_free;
   topics->subscription_free = place;
-  /* an idle server keeps nothing of its busy hours */
-  if (--topics->subscription_count == 0) lwsn_topics_free(topics);
+  topics->subscription_count--;
 }
 
-uint32_t lwsn_topics_join(lwsn_topics *topics, lwsn_transport *t, const uint8_t *name, size_t size) {
+static uint32_t join(lwsn_topics *topics, lwsn_transport *t, const uint8_t *name, size_t size) {
   if (!room_for_subscription(topics)) return 0;
   uint64_t hash = lwsn_hash(topics->key, name, size);
   lwsn_topic *topic = find(topics, hash, name, size);
@@ -138,6 +144,14 @@ uint32_t lwsn_topics_join(lwsn_topics *topics, lwsn_transport *t, const uint8_t 
   return place;
 }
 
+uint32_t lwsn_topics_join(lwsn_transport *t, const uint8_t *name, size_t size) {
+  lwsn_server *server = t->server;
+  if (!server->topics && !create(server)) return 0;
+  uint32_t subscription = join(server->topics, t, name, size);
+  forget_when_empty(server);
+  return subscription;
+}
+
 static void remove_member(lwsn_topics *topics, lwsn_topic *topic, uint32_t at) {
   lwsn_member last = topic->members[--topic->count];
   topic->members[at] = last;
@@ -148,8 +162,9 @@ static void remove_member(lwsn_topics *topics, lwsn_topic *topic, uint32_t at) {
     resize_members(topic, topic->capacity / 2);
 }
 
-bool lwsn_topics_leave(lwsn_topics *topics, lwsn_transport *t, uint32_t place) {
-  if (place == 0 || place > topics->subscription_used) return false;
+bool lwsn_topics_leave(lwsn_transport *t, uint32_t place) {
+  lwsn_topics *topics = t->server->topics;
+  if (!topics || place == 0 || place > topics->subscription_used) return false;
   lwsn_subscription *s = &topics->subscriptions[place];
   if (!s->topic || s->transport != t) return false;
   remove_member(topics, s->topic, s->member);
@@ -159,9 +174,10 @@ bool lwsn_topics_leave(lwsn_topics *topics, lwsn_transport *t, uint32_t place) {
     t->subscriptions = s->next;
   if (s->next) topics->subscriptions[s->next].previous = s->previous;
   give_place(topics, place);
+  forget_when_empty(t->server);
   return true;
 }
 
-void lwsn_topics_leave_all(lwsn_topics *topics, lwsn_transport *t) {
-  while (t->subscriptions) lwsn_topics_leave(topics, t, t->subscriptions);
+void lwsn_topics_leave_all(lwsn_transport *t) {
+  while (t->subscriptions) lwsn_topics_leave(t, t->subscriptions);
 }

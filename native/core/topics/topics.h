@@ -5,13 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct lwsn_transport;
+#include "net/server.h"
+#include "net/transport.h"
 
 enum { LWSN_TOPIC_NAME_MAX = 510 }; /* bytes */
 
 /** One subscriber as its topic sees it: what a publication walks. */
 typedef struct lwsn_member {
-  struct lwsn_transport *transport;
+  lwsn_transport *transport;
   uint32_t subscription;
 } lwsn_member;
 
@@ -28,7 +29,7 @@ typedef struct lwsn_topic {
 /** One connection in one topic. Named by its place in the table, from 1. */
 typedef struct lwsn_subscription {
   lwsn_topic *topic; /* NULL: a free place */
-  struct lwsn_transport *transport;
+  lwsn_transport *transport;
   uint32_t member;         /* place among the topic's members */
   uint32_t next, previous; /* of the same transport, 0 at the ends; `next` of a free place: the next free one */
 } lwsn_subscription;
@@ -36,7 +37,7 @@ typedef struct lwsn_subscription {
 /**
  * The topics of one server. It owns topics and subscriptions; a transport knows
  * only the first of its own, and they end with lwsn_topics_leave_all when its
- * connection begins to close. Without subscriptions it holds no memory.
+ * connection begins to close. It lives from the first subscription to the last.
  */
 typedef struct lwsn_topics {
   lwsn_topic **buckets; /* a power of two of them */
@@ -45,29 +46,23 @@ typedef struct lwsn_topics {
   lwsn_subscription *subscriptions;
   uint32_t subscription_capacity, subscription_used, subscription_free;
   uint32_t subscription_count;
-  uint64_t key[2];
+  uint64_t key[2]; /* secret and random */
 } lwsn_topics;
 
-/** `key` is secret and random. */
-void lwsn_topics_init(lwsn_topics *topics, const uint64_t key[2]);
-
-/** Frees what is left. No subscription may be. */
-void lwsn_topics_free(lwsn_topics *topics);
-
 /**
- * Subscribes a transport of the same server; the caller sees to it that it does
+ * Subscribes a transport to a topic of its server; the caller sees to it that it does
  * so once per topic. Returns the subscription, or 0 without memory: then nothing
  * has changed.
  */
-uint32_t lwsn_topics_join(lwsn_topics *topics, struct lwsn_transport *transport, const uint8_t *name, size_t size);
+uint32_t lwsn_topics_join(lwsn_transport *t, const uint8_t *name, size_t size);
 
 /** Ends one subscription. False: it is not one of this transport. */
-bool lwsn_topics_leave(lwsn_topics *topics, struct lwsn_transport *transport, uint32_t subscription);
+bool lwsn_topics_leave(lwsn_transport *t, uint32_t subscription);
 
 /** Ends all subscriptions of a transport. Idempotent. */
-void lwsn_topics_leave_all(lwsn_topics *topics, struct lwsn_transport *transport);
+void lwsn_topics_leave_all(lwsn_transport *t);
 
 /** The topic, or NULL when nobody has subscribed to it. */
-lwsn_topic *lwsn_topics_find(const lwsn_topics *topics, const uint8_t *name, size_t size);
+lwsn_topic *lwsn_topics_find(const lwsn_server *server, const uint8_t *name, size_t size);
 
 #endif

@@ -3,12 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
-#include "lws/wsi.h"
+#include "net/ending.h"
 #include "net/introduction.h"
+#include "net/send.h"
 #include "net/server.h"
-#include "websocket/keepalive.h"
-#include "websocket/message.h"
 #include "wire/frame.h"
 
 static lwsn_record record_for(const lwsn_connection *c, lwsn_record_kind kind) {
@@ -18,13 +16,13 @@ static lwsn_record record_for(const lwsn_connection *c, lwsn_record_kind kind) {
 
 /* False: no memory, nobody was told. Of a connection that is unknown there is no such news. */
 static bool tell(lwsn_connection *c, lwsn_record_kind kind, uint32_t detail) {
-  lwsn_context *context = c->transport->context;
+  lwsn_services *services = c->transport->services;
   lwsn_record record = record_for(c, kind);
   record.detail = detail;
-  if (context->destroying || c->transport->introduction) return true;
-  if (!lwsn_inbound_push(&context->inbound, &record)) return false;
+  if (services->destroying || c->transport->introduction) return true;
+  if (!lwsn_inbound_push(&services->inbound, &record)) return false;
   /* of what comes behind the peer's end nothing is waited for: it could go on for ever */
-  if (!lwsn_connection_is_deaf(c)) c->told = lwsn_inbound_end(&context->inbound);
+  if (!lwsn_connection_is_deaf(c)) c->told = lwsn_inbound_end(&services->inbound);
   return true;
 }
 
@@ -37,7 +35,7 @@ static bool tell_or_drop(lwsn_connection *c, lwsn_record_kind kind, uint32_t det
 static void tell_closed(lwsn_connection *c, unsigned code, bool clean, const void *reason, size_t size) {
   lwsn_transport *t = c->transport;
   /* the end of a connection that is unknown may be all there is to tell of it */
-  if (t->introduction && (!t->server->options.tells_closed || t->context->destroying || !lwsn_introduce(t))) return;
+  if (t->introduction && (!t->server->options.tells_closed || t->services->destroying || !lwsn_introduce(t))) return;
   lwsn_record record = record_for(c, LWSN_RECORD_CLOSED);
   record.detail = code;
   record.extra = clean;
@@ -54,8 +52,18 @@ static bool set_up_deflate(lwsn_connection *c, uint32_t flags) {
       .peer_takeover = (flags & LWSN_CONNECTION_PEER_TAKEOVER) != 0,
       .threshold = c->transport->server->options.deflate_threshold,
   };
-  c->deflate = lwsn_deflate_create(c->transport->context, &options);
+  c->deflate = lwsn_deflate_create(&c->transport->services->deflate, &options);
   return c->deflate != NULL;
+}
+
+void lwsn_connection_stop_reading(lwsn_connection *c) {
+  lwsn_incoming_clear_message(&c->rx, &c->transport->services->inbound);
+  if (c->deflate) lwsn_inflate_stop(c->deflate);
+}
+
+static void clear(lwsn_connection *c) {
+  lwsn_connection_stop_reading(c);
+  lwsn_incoming_clear(&c->rx, &c->transport->services->inbound);
 }
 
 bool lwsn_connection_established(lwsn_connection *c, lwsn_transport *t, uint32_t flags) {
@@ -71,7 +79,6 @@ bool lwsn_connection_established(lwsn_connection *c, lwsn_transport *t, uint32_t
   lwsn_utf8_reset(&c->rx.utf8);
   t->server->stats.opened++;
   t->server->stats.connections++;
-  lwsn_keepalive_start(c);
   return true;
 }
 
@@ -89,14 +96,15 @@ void lwsn_connection_closed(lwsn_connection *c) {
       tell_closed(c, code, false, c->why, c->why ? strlen(c->why) : 0);
   }
   c->state = LWSN_CONNECTION_DEAD;
-  lwsn_topics_leave_all(&t->server->topics, t);
-  lwsn_receive_clear(c);
+  lwsn_transport_unsubscribe(t);
+  clear(c);
   free(c->reason);
   free(c->pong);
   lwsn_deflate_free(c->deflate);
   c->deflate = NULL;
   c->reason = c->pong = NULL;
   t->connection = NULL;
+  t->speech = &lwsn_silence;
   c->transport = NULL;
 }
 
@@ -114,14 +122,14 @@ static bool send_control(lwsn_connection *c, unsigned opcode, const uint8_t *pay
   uint8_t frame[LWSN_FRAME_HEADER_MAX + LWSN_CONTROL_MAX];
   uint8_t *body = frame + LWSN_FRAME_HEADER_MAX;
   if (size > 0) memcpy(body, payload, size);
-  uint8_t *start = lwsn_frame_seal(c, body, size, opcode);
+  uint8_t *start = lwsn_frame_seal(lwsn_connection_masks(c), body, size, opcode);
   struct iovec part = {start, (size_t)(body + size - start)};
   return lwsn_send(c->transport, &part, 1);
 }
 
 static void stop_sending(lwsn_connection *c) {
   c->state = LWSN_CONNECTION_CLOSING;
-  lwsn_topics_leave_all(&c->transport->server->topics, c->transport);
+  lwsn_transport_unsubscribe(c->transport);
 }
 
 static bool send_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
@@ -143,7 +151,7 @@ static void part(lwsn_connection *c) {
 void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t size) {
   if (!lwsn_connection_may_send(c)) return;
   if (!c->why) c->why = "the peer did not answer the close frame";
-  lwsn_message_stop(c);
+  lwsn_connection_stop_reading(c);
   if (!send_close(c, payload, size)) return;
   if (lwsn_connection_is_deaf(c))
     part(c);
@@ -176,7 +184,7 @@ void lwsn_connection_answer(lwsn_connection *c) {
 }
 
 bool lwsn_connection_tell_closing(lwsn_connection *c) {
-  if (c->told > c->transport->context->inbound.delivered) return false;
+  if (c->told > c->transport->services->inbound.delivered) return false;
   if (c->state == LWSN_CONNECTION_OPEN && tell_or_drop(c, LWSN_RECORD_CLOSING, LWSN_CLOSING_PEER))
     c->state = LWSN_CONNECTION_LEAVING;
   return true;
@@ -199,7 +207,7 @@ void lwsn_connection_fail(lwsn_connection *c, unsigned code, const char *why) {
   if (c->failed || c->state == LWSN_CONNECTION_DEAD) return;
   c->failed = true;
   c->why = why;
-  lwsn_receive_clear(c);
+  clear(c);
   if (!lwsn_connection_may_send(c)) {
     lwsn_transport_end(c->transport);
     return;
@@ -221,7 +229,7 @@ void lwsn_connection_drop(lwsn_connection *c, const char *why) {
 
 void lwsn_connection_peer_closed(lwsn_connection *c, unsigned code, const uint8_t *reason, size_t size) {
   c->close_received = true;
-  lwsn_message_stop(c);
+  lwsn_connection_stop_reading(c);
   c->code = (uint16_t)code;
   c->reason = size > 0 ? malloc(size) : NULL;
   if (c->reason) {
@@ -277,7 +285,7 @@ void lwsn_connection_input_ended(lwsn_connection *c, bool failed) {
 void lwsn_connection_want_writable(lwsn_connection *c) {
   if (!lwsn_connection_may_send(c)) return;
   c->transport->wants_writable = true;
-  lws_callback_on_writable(c->transport->wsi);
+  lwsn_wsi_await_writable(c->transport->wsi);
 }
 
 void lwsn_connection_drained(lwsn_connection *c) {

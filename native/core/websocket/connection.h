@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "net/transport.h"
-#include "websocket/receive.h"
+#include "websocket/incoming.h"
 #include "wire/deflate.h"
 
 /**
@@ -47,7 +47,7 @@ typedef enum lwsn_connection_state {
 } lwsn_connection_state;
 
 /**
- * One WebSocket: lws's per-session memory of the ws protocol, zeroed at the bind
+ * One WebSocket: lws's memory of the ws role (lws/door.h), zeroed at the promotion
  * and freed by lws after CLOSED (facts 1.2). OPEN is told once, CLOSED once, and
  * only if OPEN was (facts 1.4).
  */
@@ -83,6 +83,14 @@ bool lwsn_connection_may_send(const lwsn_connection *c);
 static inline bool lwsn_connection_is_deaf(const lwsn_connection *c) {
   return c->close_received || c->failed || c->ended;
 }
+
+/** Our masks, where our frames are masked. */
+static inline lwsn_mask_source *lwsn_connection_masks(const lwsn_connection *c) {
+  return c->client ? &c->transport->services->masks : NULL;
+}
+
+/** No message is read any more: frees what reading them holds. */
+void lwsn_connection_stop_reading(lwsn_connection *c);
 
 /** Starts the close handshake; `payload` is code and reason, or empty. Later calls do nothing. */
 void lwsn_connection_close(lwsn_connection *c, const uint8_t *payload, size_t size);
@@ -124,7 +132,7 @@ void lwsn_connection_peer_finished(lwsn_connection *c);
 /** WRITABLE once, as soon as the socket takes more. */
 void lwsn_connection_want_writable(lwsn_connection *c);
 
-/** The native queue ran empty. */
+/** The native queue ran empty: what waited for that is sent and told. */
 void lwsn_connection_drained(lwsn_connection *c);
 
 #endif

@@ -1,10 +1,7 @@
 #include "websocket/keepalive.h"
 
-#include "context/context.h"
-#include "lws/wsi.h"
 #include "net/send.h"
 #include "net/server.h"
-#include "websocket/connection.h"
 
 static void schedule(lwsn_connection *c);
 
@@ -16,7 +13,7 @@ static bool asks_first(const lwsn_server_options *o) {
 /* Input we hold ourselves is not the peer's silence, but for one that left behind it. */
 static uint64_t silence_of(const lwsn_connection *c) {
   const lwsn_transport *t = c->transport;
-  return t->paused && !t->peer_left ? 0 : lwsn_loop_now(t->context) - t->last_input;
+  return t->paused && !t->peer_left ? 0 : lwsn_now(t->services) - t->last_input;
 }
 
 static bool is_asked(const lwsn_connection *c) { return c->pinged_at > c->transport->last_input; }
@@ -27,7 +24,7 @@ static uint64_t rest(uint64_t passed, uint64_t limit) { return limit > passed ? 
 static uint64_t patience(const lwsn_connection *c) {
   const lwsn_transport *t = c->transport;
   const lwsn_server_options *o = &t->server->options;
-  uint64_t now = lwsn_loop_now(t->context);
+  uint64_t now = lwsn_now(t->services);
   if (t->queue.first) return rest(now - t->last_output, o->idle_timeout);
   if (!asks_first(o)) return rest(silence_of(c), o->idle_timeout);
   if (!is_asked(c)) return o->idle_timeout; /* there was no ping yet */
@@ -38,7 +35,7 @@ static uint64_t patience(const lwsn_connection *c) {
 static bool shows_life(lwsn_connection *c) {
   lwsn_transport *t = c->transport;
   if (t->queue.first || (t->paused && t->peer_left) || lwsn_wsi_peek(t->wsi) <= 0) return false;
-  t->last_input = lwsn_loop_now(t->context);
+  t->last_input = lwsn_now(t->services);
   return true;
 }
 
@@ -46,7 +43,7 @@ static void ask(lwsn_connection *c) {
   lwsn_transport *t = c->transport;
   uint32_t interval = t->server->options.ping_interval;
   if (interval == 0 || silence_of(c) < interval || is_asked(c) || t->queue.first) return;
-  c->pinged_at = lwsn_loop_now(t->context);
+  c->pinged_at = lwsn_now(t->services);
   lwsn_connection_ping(c);
 }
 
@@ -77,6 +74,6 @@ static void schedule(lwsn_connection *c) {
 }
 
 void lwsn_keepalive_start(lwsn_connection *c) {
-  c->transport->last_input = lwsn_loop_now(c->transport->context);
+  c->transport->last_input = lwsn_now(c->transport->services);
   schedule(c);
 }

@@ -1,7 +1,7 @@
 #ifndef LWSN_KEEPALIVE_H
 #define LWSN_KEEPALIVE_H
 
-struct lwsn_connection;
+#include "websocket/connection.h"
 
 /**
  * Notices dead peers: an empty ping after `ping_interval` of silence, an end `idle_timeout − ping_interval` after that
@@ -10,6 +10,6 @@ struct lwsn_connection;
  * byte for `idle_timeout`. Input only notes its time; the timer looks at it when it fires and sleeps for what
  * is left, so that traffic costs no timer.
  */
-void lwsn_keepalive_start(struct lwsn_connection *connection);
+void lwsn_keepalive_start(lwsn_connection *connection);
 
 #endif

@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "context/context.h"
 #include "net/introduction.h"
 #include "net/server.h"
-#include "websocket/connection.h"
 #include "wire/deflate.h"
 #include "wire/frame.h"
 #include "wire/mask.h"
@@ -42,15 +40,15 @@ lwsn_keep lwsn_message_keep(const lwsn_connection *c, uint8_t opcode) {
 static void push(lwsn_connection *c, const lwsn_record *record) {
   if (c->transport->introduction && !lwsn_introduce(c->transport))
     fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell of the connection");
-  else if (!lwsn_inbound_push(&c->transport->context->inbound, record))
+  else if (!lwsn_inbound_push(&c->transport->services->inbound, record))
     fail(c, LWSN_CLOSE_INTERNAL, "no memory to tell an event");
   else
-    c->told = lwsn_inbound_end(&c->transport->context->inbound);
+    c->told = lwsn_inbound_end(&c->transport->services->inbound);
 }
 
 /* Where the record of a message is made: in the ring itself, unless something goes before it. */
 static lwsn_record *record_at(const lwsn_connection *c, lwsn_record *aside) {
-  lwsn_record *next = c->transport->introduction ? NULL : lwsn_inbound_next(&c->transport->context->inbound);
+  lwsn_record *next = c->transport->introduction ? NULL : lwsn_inbound_next(&c->transport->services->inbound);
   if (!next) next = aside;
   begin_record(next, c, LWSN_RECORD_TEXT);
   return next;
@@ -73,7 +71,7 @@ void lwsn_message_whole(lwsn_connection *c, const uint8_t *payload, size_t size)
   if (!lwsn_message_wanted(c)) return;
   note_size(rx, size);
   lwsn_record aside, *record = record_at(c, &aside);
-  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_inbound *in = &c->transport->services->inbound;
   lwsn_keep keep = lwsn_message_keep(c, rx->opcode);
   uint8_t *at = lwsn_inbound_show(in, record, payload, size, keep) ? (uint8_t *)payload
                                                                    : lwsn_inbound_reserve(in, record, size, keep);
@@ -103,7 +101,7 @@ static size_t announced(const lwsn_receive *rx, size_t there) {
 /* The memory that a large message will be shown in. False: there is none, or others expect too much already. */
 static bool take_slab(lwsn_connection *c, size_t size) {
   lwsn_receive *rx = &c->rx;
-  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_inbound *in = &c->transport->services->inbound;
   if (in->expected_bytes + size > EXPECTED_BYTES_MAX) return false;
   lwsn_slab *slab = lwsn_slab_take(in->own_pool, size);
   if (!slab) return false;
@@ -114,24 +112,6 @@ static bool take_slab(lwsn_connection *c, size_t size) {
   rx->message_data = slab->data;
   rx->message_capacity = size;
   return true;
-}
-
-void lwsn_message_clear(lwsn_connection *c) {
-  lwsn_receive *rx = &c->rx;
-  if (rx->message_slab) {
-    c->transport->context->inbound.expected_bytes -= rx->message_slab->size;
-    lwsn_slab_unref(rx->message_slab);
-  } else {
-    free(rx->message_data);
-  }
-  rx->message_slab = NULL;
-  rx->message_data = NULL;
-  rx->message_size = rx->message_capacity = 0;
-}
-
-void lwsn_message_stop(lwsn_connection *c) {
-  lwsn_message_clear(c);
-  if (c->deflate) lwsn_inflate_stop(c->deflate);
 }
 
 static bool assembly_room(lwsn_connection *c, size_t more) {
@@ -177,7 +157,7 @@ static void push_fragment(lwsn_connection *c, const uint8_t *data, size_t size, 
   lwsn_receive *rx = &c->rx;
   lwsn_record record;
   begin_record(&record, c, LWSN_RECORD_FRAGMENT);
-  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_inbound *in = &c->transport->services->inbound;
   uint8_t *at = lwsn_inbound_reserve(in, &record, size, c->transient ? LWSN_KEEP_CALL : LWSN_KEEP_LONG);
   if (!at) {
     fail(c, LWSN_CLOSE_INTERNAL, "no memory for a message");
@@ -222,7 +202,8 @@ static void stream_inflated(lwsn_connection *c, const uint8_t *payload, size_t s
   lwsn_receive *rx = &c->rx;
   if (!inflate_piece(c, payload, size, final)) return;
   if (rx->message_size > 0 || final) push_fragment(c, rx->message_data, rx->message_size, final);
-  lwsn_message_clear(c); /* a piece may inflate to maxPayload, and the next may never come */
+  lwsn_incoming_clear_message(
+      &c->rx, &c->transport->services->inbound); /* a piece may inflate to maxPayload, and the next may never come */
 }
 
 /* A piece of a message that is delivered as it comes. */
@@ -243,7 +224,7 @@ static lwsn_slab *wrap(lwsn_receive *rx) {
 
 /* Hands the assembled message over where it lies. */
 static bool give(lwsn_connection *c, lwsn_record *record) {
-  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_inbound *in = &c->transport->services->inbound;
   lwsn_slab *slab = c->rx.message_slab;
   if (slab)
     lwsn_slab_ref(slab); /* the batch's; clearing gives ours back */
@@ -259,13 +240,13 @@ void lwsn_message_end(lwsn_connection *c) {
   lwsn_receive *rx = &c->rx;
   uint8_t opcode = rx->message;
   rx->message = 0;
-  if (!lwsn_message_wanted(c)) lwsn_message_clear(c);
+  if (!lwsn_message_wanted(c)) lwsn_incoming_clear_message(&c->rx, &c->transport->services->inbound);
   if (!lwsn_message_wanted(c) || c->fragments) return;
   if (opcode == LWSN_OP_TEXT && !lwsn_utf8_complete(&rx->utf8)) {
     fail(c, LWSN_CLOSE_INVALID_DATA, "a text message ends inside a UTF-8 sequence");
     return;
   }
-  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_inbound *in = &c->transport->services->inbound;
   lwsn_record record;
   begin_record(&record, c, LWSN_RECORD_TEXT);
   size_t size = rx->message_size;
@@ -278,7 +259,7 @@ void lwsn_message_end(lwsn_connection *c) {
     done = at != NULL;
     if (at && size > 0) memcpy(at, rx->message_data, size);
   }
-  lwsn_message_clear(c);
+  lwsn_incoming_clear_message(&c->rx, &c->transport->services->inbound);
   if (done)
     push_message(c, &record, opcode, opcode == LWSN_OP_TEXT && rx->utf8.ascii);
   else
@@ -298,7 +279,7 @@ void lwsn_message_piece(lwsn_connection *c, const uint8_t *data, size_t size, bo
 
 void lwsn_message_pong(lwsn_connection *c, const uint8_t *payload, size_t size) {
   if (!lwsn_message_wanted(c) || !c->pongs) return;
-  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_inbound *in = &c->transport->services->inbound;
   lwsn_record record;
   begin_record(&record, c, LWSN_RECORD_PONG);
   uint8_t *at = lwsn_inbound_reserve(in, &record, size, LWSN_KEEP_LONG);

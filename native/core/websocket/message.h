@@ -28,12 +28,6 @@ void lwsn_message_whole(lwsn_connection *c, const uint8_t *payload, size_t size)
 /** A masked piece of the message in progress; `final`: its last. The bytes may be changed. */
 void lwsn_message_piece(lwsn_connection *c, const uint8_t *data, size_t size, bool final);
 
-/** Frees what there is of the message in progress. */
-void lwsn_message_clear(lwsn_connection *c);
-
-/** No message is read any more: frees what reading them holds. */
-void lwsn_message_stop(lwsn_connection *c);
-
 /** The message in progress is whole. */
 void lwsn_message_end(lwsn_connection *c);
 

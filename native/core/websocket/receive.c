@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "base/sanitize.h"
-#include "context/context.h"
-#include "lws/wsi.h"
-#include "net/server.h"
-#include "websocket/connection.h"
+#include "net/input.h"
+#include "net/tls.h"
 #include "websocket/message.h"
 #include "websocket/short.h"
 #include "wire/frame.h"
@@ -22,12 +20,6 @@ enum {
   VISIT_RECORDS = LWSN_RING_RECORDS / 4, /* what one connection may add to a batch before others have their turn */
   VISIT_BYTES = 1024 * 1024,
 };
-
-void lwsn_receive_clear(lwsn_connection *c) {
-  lwsn_message_stop(c);
-  free(c->rx.control);
-  c->rx.control = NULL;
-}
 
 static void fail(lwsn_connection *c, unsigned code, const char *why) { lwsn_connection_fail(c, code, why); }
 
@@ -226,7 +218,7 @@ bool lwsn_receive_may_go_on(const lwsn_connection *c) {
   const lwsn_transport *t = c->transport;
   if (t->doomed || lwsn_connection_is_deaf(c)) return false;
   /* after our close frame the peer's is waited for, whatever else is full or paused */
-  return !lwsn_connection_may_send(c) || (!t->paused && lwsn_inbound_has_room(&t->context->inbound));
+  return !lwsn_connection_may_send(c) || (!t->paused && lwsn_inbound_has_room(&t->services->inbound));
 }
 
 /* One connection's share of a batch is used up: others are waiting, or may be. */
@@ -236,7 +228,7 @@ static bool has_had_its_share(const lwsn_inbound *in, const inbound_mark *begin)
 
 /* Parses until the end, a pause, a full ring, a failure, or the end of its share. Returns bytes used. */
 static size_t parse(lwsn_connection *c, const uint8_t *data, size_t size) {
-  const lwsn_inbound *in = &c->transport->context->inbound;
+  const lwsn_inbound *in = &c->transport->services->inbound;
   const inbound_mark begin = {in->count, in->batch_bytes};
   size_t used = 0;
   while (lwsn_receive_may_go_on(c) && !has_had_its_share(in, &begin)) {
@@ -279,17 +271,17 @@ uint8_t *lwsn_receive_land(const lwsn_connection *c, size_t piece, size_t *room)
   /* room for the piece that ends it, which may have another behind it */
   size_t least = rx->large + LWSN_FRAME_HEADER_MAX;
   if (piece > 1) least = (least / piece + 1) * piece;
-  return lwsn_inbound_land(&c->transport->context->inbound, lwsn_message_keep(c, rx->large_opcode), least, room);
+  return lwsn_inbound_land(&c->transport->services->inbound, lwsn_message_keep(c, rx->large_opcode), least, room);
 }
 
 /* Where the next read goes. What is encrypted is decrypted to where a message will be shown. */
 static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
-  lwsn_context *context = c->transport->context;
+  uint8_t *scratch = c->transport->services->scratch;
   uint8_t *at = c->transport->tls ? NULL : lwsn_receive_land(c, 1, room);
   if (at) return at;
   *room = LWSN_SCRATCH_SIZE;
-  lwsn_unpoison(context->scratch, LWSN_SCRATCH_SIZE);
-  return context->scratch;
+  lwsn_unpoison(scratch, LWSN_SCRATCH_SIZE);
+  return scratch;
 }
 
 /*
@@ -298,9 +290,19 @@ static uint8_t *landing_for(const lwsn_connection *c, size_t *room) {
  */
 static void starve(lwsn_transport *t) {
   const lwsn_connection *c = t->connection;
-  if (t->backlog || t->paused || lwsn_connection_is_deaf(c) || lwsn_inbound_has_room(&t->context->inbound)) return;
+  if (t->backlog || t->paused || lwsn_connection_is_deaf(c) || lwsn_inbound_has_room(&t->services->inbound)) return;
   t->starved = true;
   lwsn_transport_stall(t);
+}
+
+/* Past what a transport speaks, which is known here; the header of the PROXY protocol came before the upgrade. */
+static void take(lwsn_connection *c, const uint8_t *data, size_t size) {
+  lwsn_transport *t = c->transport;
+  if (!lwsn_transport_heard(t, size)) return;
+  if (t->tls)
+    lwsn_tls_input(t, data, size);
+  else
+    lwsn_receive_input(c, data, size);
 }
 
 void lwsn_receive_read(lwsn_connection *c) {
@@ -310,21 +312,21 @@ void lwsn_receive_read(lwsn_connection *c) {
   if (!t->ending) {
     lwsn_transport_resume(t);
     if (t->doomed) return;
-    if (!t->ending && !lwsn_transport_wants_input(t)) {
+    if (!t->ending && (t->backlog || !lwsn_receive_may_go_on(c))) {
       starve(t);
       return;
     }
   }
-  lwsn_inbound *in = &t->context->inbound;
+  lwsn_inbound *in = &t->services->inbound;
   size_t room;
   uint8_t *at = landing_for(c, &room);
   ssize_t n = lwsn_wsi_read(t->wsi, at, room);
   if (n > 0)
-    lwsn_transport_input(t, at, (size_t)n);
+    take(c, at, (size_t)n);
   else if (n < 0)
     lwsn_connection_input_ended(c, n == -2);
   lwsn_inbound_landed(in);
-  lwsn_poison(t->context->scratch, LWSN_SCRATCH_SIZE);
+  lwsn_poison(t->services->scratch, LWSN_SCRATCH_SIZE);
 }
 
 void lwsn_receive_peer_left(lwsn_connection *c) {

@@ -1,8 +1,6 @@
 #include "websocket/short.h"
 
-#include "context/context.h"
 #include "net/server.h"
-#include "websocket/connection.h"
 #include "websocket/message.h"
 #include "wire/frame.h"
 #include "wire/mask.h"
@@ -32,7 +30,7 @@ __attribute__((flatten)) size_t lwsn_short_run(lwsn_connection *c, const uint8_t
   if ((data[1] ^ masked) > LWSN_SHORT_MAX) return 0; /* before room is made for it */
   const size_t header = c->client ? 2 : 6, longest = longest_of(c);
   const lwsn_handle handle = c->transport->handle;
-  lwsn_inbound *in = &c->transport->context->inbound;
+  lwsn_inbound *in = &c->transport->services->inbound;
   lwsn_run run;
   if (!lwsn_inbound_begin_run(in, lwsn_message_keep(c, first & 0x0f), LWSN_SHORT_MAX, &run)) return 0;
   if (most > run.records) most = run.records;

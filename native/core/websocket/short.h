@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct lwsn_connection;
+#include "websocket/connection.h"
 
 /**
  * The straight way for what most frames are: a whole message of 1 to LWSN_SHORT_MAX bytes, all of it there and nothing special
@@ -13,6 +13,6 @@ struct lwsn_connection;
  * Returns the bytes used. What follows them is something else, wrong, or has no room here: it is for the general way,
  * which also finds out what it is.
  */
-size_t lwsn_short_run(struct lwsn_connection *connection, const uint8_t *data, size_t size, uint32_t most);
+size_t lwsn_short_run(lwsn_connection *connection, const uint8_t *data, size_t size, uint32_t most);
 
 #endif

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "context/context.h"
-
 enum {
   OUTPUT_MIN = 4096,
   OUTPUT_KEEP = 128 * 1024, /* a larger result does not outlive its turn */
@@ -28,18 +26,18 @@ struct lwsn_deflate_shared {
 };
 
 struct lwsn_deflate {
-  lwsn_context *context;
+  lwsn_deflate_shared *shared;
   lwsn_deflate_options options;
   z_stream *deflater; /* with own_takeover only */
   z_stream *inflater; /* with peer_takeover always; without, from first to last piece of a message */
   bool has_input;     /* of the message that is being inflated */
 };
 
-lwsn_deflate *lwsn_deflate_create(lwsn_context *context, const lwsn_deflate_options *options) {
-  if (!context->deflate && !(context->deflate = calloc(1, sizeof *context->deflate))) return NULL;
+lwsn_deflate *lwsn_deflate_create(lwsn_deflate_shared **shared, const lwsn_deflate_options *options) {
+  if (!*shared && !(*shared = calloc(1, sizeof **shared))) return NULL;
   lwsn_deflate *d = calloc(1, sizeof *d);
   if (!d) return NULL;
-  d->context = context;
+  d->shared = *shared;
   d->options = *options;
   return d;
 }
@@ -97,7 +95,7 @@ static bool init_deflater(z_stream *stream, const lwsn_deflate_options *o) {
 }
 
 static z_stream *shared_stream(lwsn_deflate *d) {
-  lwsn_deflate_shared *shared = d->context->deflate;
+  lwsn_deflate_shared *shared = d->shared;
   const lwsn_deflate_options *o = &d->options;
   for (shared_deflater *s = shared->deflaters; s; s = s->next) {
     if (s->window_bits != o->own_window_bits || s->level != o->level || s->mem_level != o->mem_level) continue;
@@ -140,7 +138,7 @@ static bool output_room(lwsn_deflate_shared *shared, size_t needed) {
 }
 
 uint8_t *lwsn_deflate_message(lwsn_deflate *d, const uint8_t *data, size_t size, size_t headroom, size_t *result) {
-  lwsn_deflate_shared *shared = d->context->deflate;
+  lwsn_deflate_shared *shared = d->shared;
   z_stream *stream = d->options.own_takeover ? own_stream(d) : shared_stream(d);
   if (!stream) return NULL;
   /* room for everything at once: deflateBound, and the sync marker */
@@ -175,7 +173,7 @@ static z_stream *shared_inflater(lwsn_deflate_shared *shared) {
 
 static z_stream *inflater_for(lwsn_deflate *d, bool final) {
   if (d->inflater) return d->inflater;
-  if (final && !d->options.peer_takeover) return shared_inflater(d->context->deflate);
+  if (final && !d->options.peer_takeover) return shared_inflater(d->shared);
   d->inflater = calloc(1, sizeof *d->inflater);
   /* zlib takes a window of 8 bits for inflating only as 9 would do as well */
   int bits = d->options.peer_window_bits < 9 ? 9 : d->options.peer_window_bits;

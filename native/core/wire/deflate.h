@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct lwsn_context;
-
 /** What both sides agreed on for one connection (RFC 7692 7.1), and our own settings. */
 typedef struct lwsn_deflate_options {
   uint8_t own_window_bits;  /* 8–15: of what we send; zlib cannot make 8, so nothing is compressed then */
@@ -21,12 +19,15 @@ typedef struct lwsn_deflate_options {
 /**
  * permessage-deflate of one connection (RFC 7692). Its streams are made when the
  * first message needs them. Without context takeover it owns none: connections
- * with equal settings share those of the context.
+ * with equal settings share those of their environment.
  */
 typedef struct lwsn_deflate lwsn_deflate;
 
-/** NULL: no memory. */
-lwsn_deflate *lwsn_deflate_create(struct lwsn_context *context, const lwsn_deflate_options *options);
+/** The streams that connections of an environment share. */
+typedef struct lwsn_deflate_shared lwsn_deflate_shared;
+
+/** `*shared` is made where it is NULL, and outlives what is created with it. NULL: no memory. */
+lwsn_deflate *lwsn_deflate_create(lwsn_deflate_shared **shared, const lwsn_deflate_options *options);
 /** NULL is allowed. */
 void lwsn_deflate_free(lwsn_deflate *deflate);
 
@@ -34,14 +35,14 @@ void lwsn_deflate_free(lwsn_deflate *deflate);
 bool lwsn_deflate_wanted(const lwsn_deflate *deflate, size_t size);
 
 /**
- * A number that is the same for connections of a context that compress a message
+ * A number that is the same for connections of an environment that compress a message
  * to the same bytes; 0 for one that keeps a context of its own.
  */
 uint32_t lwsn_deflate_settings(const lwsn_deflate *deflate);
 
 /**
  * Compresses one whole message. The result has `headroom` free bytes before it,
- * and is valid until the next call on any connection of the context.
+ * and is valid until the next call on any connection of the environment.
  * NULL: no memory; the message may be sent uncompressed.
  */
 uint8_t *lwsn_deflate_message(lwsn_deflate *deflate, const uint8_t *data, size_t size, size_t headroom, size_t *result);
@@ -77,8 +78,7 @@ void lwsn_inflate_stop(lwsn_deflate *deflate);
 /** Bytes of zlib state this connection owns now. */
 size_t lwsn_deflate_memory(const lwsn_deflate *deflate);
 
-/** The streams that connections of a context share. */
-typedef struct lwsn_deflate_shared lwsn_deflate_shared;
+/** NULL is allowed. */
 void lwsn_deflate_shared_free(lwsn_deflate_shared *shared);
 /** Frees the memory of a large result, which is used no longer. NULL is allowed. */
 void lwsn_deflate_shared_trim(lwsn_deflate_shared *shared);

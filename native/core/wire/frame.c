@@ -1,16 +1,12 @@
 #include "wire/frame.h"
 
-#include <libwebsockets.h>
 #include <string.h>
 
-#include "context/context.h"
-#include "websocket/connection.h"
 #include "wire/mask.h"
 
-static void draw_mask(lwsn_context *context, uint8_t mask[4]) {
-  lwsn_mask_source *source = &context->masks;
+static void draw_mask(lwsn_mask_source *source, uint8_t mask[4]) {
   if (source->left < 4) {
-    lws_get_random(context->lws, source->bytes, sizeof source->bytes);
+    source->draw(source->from, source->bytes, sizeof source->bytes);
     source->left = sizeof source->bytes;
   }
   source->left -= 4;
@@ -36,18 +32,12 @@ uint8_t *lwsn_frame_plain_header(uint8_t *end, size_t size, unsigned first) {
   return at;
 }
 
-uint8_t *lwsn_frame_header(const lwsn_connection *c, uint8_t *end, size_t size, unsigned first, uint8_t mask[4]) {
-  if (!c->client) return lwsn_frame_plain_header(end, size, first);
-  draw_mask(c->transport->context, mask);
-  memcpy(end - 4, mask, 4);
-  uint8_t *at = lwsn_frame_plain_header(end - 4, size, first);
-  at[1] |= 0x80;
-  return at;
-}
-
-uint8_t *lwsn_frame_seal(const lwsn_connection *c, uint8_t *payload, size_t size, unsigned first) {
+uint8_t *lwsn_frame_seal_masked(lwsn_mask_source *masks, uint8_t *payload, size_t size, unsigned first) {
   uint8_t mask[4];
-  uint8_t *start = lwsn_frame_header(c, payload, size, first, mask);
-  if (c->client) lwsn_unmask(payload, payload, size, mask, 0);
+  draw_mask(masks, mask);
+  memcpy(payload - 4, mask, 4);
+  uint8_t *start = lwsn_frame_plain_header(payload - 4, size, first);
+  start[1] |= 0x80;
+  lwsn_unmask(payload, payload, size, mask, 0);
   return start;
 }

@@ -5,7 +5,10 @@
 #ifndef LWSN_HTTP_BODY_H
 #define LWSN_HTTP_BODY_H
 
-#include "wire/http_head.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/slice.h"
 
 enum {
   LWSN_HTTP_CHUNK_DIGITS = 15,            /* hexadecimal digits of a chunk size, leading zeros included */

@@ -10,11 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* n bytes at p, no NUL behind them. p is NULL where a field is absent; an empty field has a p and n 0. */
-typedef struct lwsn_slice {
-  const char *p;
-  size_t n;
-} lwsn_slice;
+#include "wire/slice.h"
 
 /*
  * Header fields are the first one of their name, trimmed, and count how many there were. All values hold

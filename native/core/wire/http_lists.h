@@ -5,7 +5,9 @@
 #ifndef LWSN_HTTP_LISTS_H
 #define LWSN_HTTP_LISTS_H
 
-#include "wire/http_head.h"
+#include <stdbool.h>
+
+#include "wire/slice.h"
 
 /* Without the blanks at its ends. */
 lwsn_slice lwsn_http_trim(const char *p, const char *end);

@@ -4,7 +4,9 @@
 #ifndef LWSN_HTTP_TARGET_H
 #define LWSN_HTTP_TARGET_H
 
-#include "wire/http_head.h"
+#include <stdbool.h>
+
+#include "wire/slice.h"
 
 /*
  * Whether the target has a form that goes with the method: a path (`/…`), an absolute URI of http, https, ws or wss
