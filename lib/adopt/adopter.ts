@@ -7,7 +7,7 @@ import type { Dispatcher } from '../connection/dispatch.js';
 import { Transport } from '../connection/transport.js';
 import { findDescriptor } from '../crossing/descriptor.js';
 import { Buffer } from '../shared/ambient.js';
-import { describe } from '../shared/arguments.js';
+import { checkNames, describe, unexpected } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import { Adoption } from './adoption.js';
@@ -55,7 +55,7 @@ const NGHTTP2_CANCEL = 8;
 
 function checkArguments(stream: unknown, request: unknown, head: unknown, options: unknown): void {
   const bad = (what: string, expected: string, value: unknown) =>
-    new LwsError('ERR_INVALID_ARGUMENT', `Expected ${expected} for the ${what} but got ${describe(value)}`);
+    unexpected(expected, `the ${what}`, describe(value));
   const { pipe, write } = (stream ?? {}) as Partial<Duplex>;
   if (typeof pipe !== 'function' || typeof write !== 'function')
     throw bad('socket', 'a duplex stream', stream);
@@ -64,9 +64,7 @@ function checkArguments(stream: unknown, request: unknown, head: unknown, option
   if (!('rawHeaders' in request) && !isHttp2Stream(stream as Duplex))
     throw bad('request', 'an IncomingMessage', request);
   if (head !== undefined && !isUint8Array(head)) throw bad('head', 'a Buffer or nothing', head);
-  if (typeof options !== 'object' || options === null) throw bad('options', 'an object', options);
-  for (const name of Object.keys(options))
-    if (name !== 'data') throw new LwsError('ERR_INVALID_OPTION', `Unknown option "${name}" of adopt`);
+  checkNames(options, ['data'], '');
 }
 
 /** What Node read already and nobody took, so that nothing is lost between `head` and us. */

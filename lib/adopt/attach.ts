@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Http2Server, Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { describe } from '../shared/arguments.js';
+import { checkNames, describe, unexpected, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { parseTarget } from '../shared/target.js';
 import type { NodeServer } from './node-server.js';
@@ -109,20 +109,11 @@ function createAttachment(server: EventEmitter & Partial<Pick<Http2Server, 'upda
 function checkArguments(server: unknown, options: unknown): void {
   const { on, listenerCount } = (server ?? {}) as Partial<NodeServer>;
   if (typeof on !== 'function' || typeof listenerCount !== 'function')
-    throw new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `Expected a server of http, https or http2 to attach to but got ${describe(server)}`,
-    );
-  if (typeof options !== 'object' || options === null)
-    throw new LwsError('ERR_INVALID_ARGUMENT', `Expected an object of options but got ${describe(options)}`);
-  for (const name of Object.keys(options))
-    if (name !== 'path') throw new LwsError('ERR_INVALID_OPTION', `Unknown option "${name}" of attach`);
+    throw unexpected('a server of http, https or http2', 'attach()', describe(server));
+  checkNames(options, ['path'], '');
   const { path } = options as AttachOptions;
   if (path !== undefined && (typeof path !== 'string' || !/^\/[^?#\s]*$/.test(path)))
-    throw new LwsError(
-      'ERR_INVALID_OPTION',
-      `Expected a path from "/" without query for the option "path" but got ${describe(path)}`,
-    );
+    throw wrong('path', 'a path from "/" without query', path);
 }
 
 /** Sends upgrades on a server of Node to `take`, until the returned function is called. */

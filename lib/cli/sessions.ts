@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { type RedisClient, RedisStore } from '../redis/index.js';
 import { clearTimeout, setTimeout, URL } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
+import { describe } from '../shared/checks.js';
 import { formatOverview, overviewAsJson, readOverview, type Shown } from './overview.js';
 
 /** Where a command prints; `columns` makes it a terminal. */
@@ -69,7 +70,7 @@ function readRequest(args: string[]): Request | undefined {
   if (values.redis === undefined) throw new UsageError('--redis <url> is missing; --help tells more');
   const { only = 'all' } = values;
   if (only !== 'all' && only !== 'sessions' && only !== 'users' && only !== 'nodes') {
-    throw new UsageError(`--only has to be sessions, users or nodes, but is ${only}`);
+    throw new UsageError(`Expected sessions, users or nodes for --only but got ${describe(only)}`);
   }
   const interval = number('--interval', values.interval, 2, 0.1, 3600) * 1000;
   return {
@@ -109,7 +110,7 @@ function readArguments(args: string[]) {
 function number(name: string, text: string | undefined, preset: number, min: number, max: number): number {
   const value = text === undefined ? preset : Number(text);
   if (value >= min && value <= max) return value;
-  throw new UsageError(`${name} has to be a number from ${min} to ${max}, but is ${text}`);
+  throw new UsageError(`Expected a number from ${min} to ${max} for ${name} but got ${describe(text)}`);
 }
 
 /** Connects once: a command that is typed has to fail at once, not to try for ever. */

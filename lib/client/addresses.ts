@@ -1,6 +1,7 @@
 import { lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { describe, isThenable, wordsOf } from '../shared/arguments.js';
+import { isThenable, wordsOf } from '../shared/arguments.js';
+import { describe } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 
 function failed(host: string, why: string, cause?: unknown): LwsError {

@@ -10,11 +10,13 @@ import {
   checkTable,
   DAY,
   integer,
+  kindOf,
   MAX_INT,
   oneOf,
   text,
   token,
   type,
+  unexpected,
   wrong,
 } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
@@ -158,20 +160,13 @@ export function parseUrl(input: string | URL): URL {
   let url: URL;
   try {
     url = new URL(input);
-  } catch (cause) {
-    throw new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `Expected a WebSocket URL but got ${JSON.stringify(String(input))}`,
-      {
-        cause,
-      },
-    );
+  } catch {
+    /* without the cause, which shows the text: it may hold credentials */
+    throw unexpected('a WebSocket URL', 'the url', kindOf(input));
   }
   const scheme = { 'ws:': 'ws:', 'wss:': 'wss:', 'http:': 'ws:', 'https:': 'wss:' }[url.protocol];
-  if (scheme === undefined)
-    throw new LwsError('ERR_INVALID_ARGUMENT', `Expected a ws: or wss: URL but got one with ${url.protocol}`);
-  if (url.hash !== '')
-    throw new LwsError('ERR_INVALID_ARGUMENT', `Expected a URL without fragment but got ${url.hash}`);
+  if (scheme === undefined) throw unexpected('a ws: or wss: URL', 'the url', `one with ${url.protocol}`);
+  if (url.hash !== '') throw unexpected('a URL without fragment', 'the url', 'one with a fragment');
   if (url.protocol !== scheme) url = new URL(url.href.replace(/^http/, 'ws'));
   basicCredentials(url, 'ERR_INVALID_ARGUMENT', 'of the URL');
   return url;

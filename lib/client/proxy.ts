@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Buffer, clearTimeout, setTimeout, URL } from '../shared/ambient.js';
-import { describe, wordsOf } from '../shared/arguments.js';
+import { wordsOf } from '../shared/arguments.js';
+import { kindOf, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { basicCredentials } from './credentials.js';
 import { ended } from './network-error.js';
@@ -15,11 +16,8 @@ export function parseProxy(proxy: string | URL): URL {
     basicCredentials(url, 'ERR_INVALID_OPTION', 'of the option "proxy"');
     return url;
   }
-  const shown = url === undefined ? describe(String(proxy)) : `one with ${bare ? url.protocol : 'a path'}`;
-  throw new LwsError(
-    'ERR_INVALID_OPTION',
-    `Expected http://[user:password@]host:port for the option "proxy" but got ${shown}`,
-  );
+  const shown = url === undefined ? kindOf(proxy) : `one with ${bare ? url.protocol : 'a path'}`;
+  throw wrong('proxy', 'http://[user:password@]host:port', proxy, shown);
 }
 
 function connectRequest(authority: string, proxy: URL): string {

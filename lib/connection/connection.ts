@@ -2,6 +2,7 @@ import type { Crossing } from '../crossing/crossing.js';
 import { OPCODE_BINARY, OPCODE_TEXT, OUT_COPY_MAX, Out } from '../crossing/native.js';
 import { AbortController, Buffer } from '../shared/ambient.js';
 import { closePayload, toBytes, wordsOf } from '../shared/arguments.js';
+import { unexpected } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import { runInAsyncScope } from '../shared/scope.js';
@@ -297,11 +298,7 @@ export class Connection<D = unknown, X = unknown> implements Owner {
     if (this.refuseDead() || this.stage !== Stage.OPEN) return;
     /* a copy: shared memory may grow behind the question */
     const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(toBytes(data));
-    if (bytes.length > 125)
-      throw new LwsError(
-        'ERR_INVALID_ARGUMENT',
-        `Expected at most 125 bytes for a ping but got ${bytes.length}`,
-      );
+    if (bytes.length > 125) throw unexpected('at most 125 bytes', 'a ping', `${bytes.length}`);
     if (this.isFull(bytes.length)) {
       this.overflow();
       return;

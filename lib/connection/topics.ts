@@ -1,6 +1,7 @@
 import type { Crossing } from '../crossing/crossing.js';
 import { OPCODE_BINARY, OPCODE_TEXT } from '../crossing/native.js';
-import { describe, toBytes } from '../shared/arguments.js';
+import { toBytes } from '../shared/arguments.js';
+import { describe, unexpected } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { opcodeFor, type SendOptions } from './sending.js';
 import { Stage } from './stage.js';
@@ -17,10 +18,7 @@ export function isName(value: unknown): value is string {
 function checkName(topic: unknown): asserts topic is string {
   if (isName(topic)) return;
   const came = typeof topic === 'string' ? `one of ${topic.length}` : describe(topic);
-  throw new LwsError(
-    'ERR_INVALID_ARGUMENT',
-    `Expected a string of 1 to ${NAME_MAX} characters for a topic but got ${came}`,
-  );
+  throw unexpected(`a string of 1 to ${NAME_MAX} characters`, 'a topic', came);
 }
 
 function outOfMemory(): LwsError {

@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { Buffer } from '../shared/ambient.js';
-import { describe } from '../shared/arguments.js';
+import { describe, unexpected } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import type { Answer } from './answer.js';
 import { httpDate, precondition, requestedRange, type Validators, validators } from './file-conditions.js';
@@ -46,8 +46,8 @@ export function segmentsOf(path: string): string[] | undefined {
 }
 
 function invalid(name: string, expected: string, got: string, cause?: unknown): LwsError {
-  const message = `Expected ${expected} for the option "${name}" but got ${got}`;
-  return new LwsError('ERR_INVALID_OPTION', message, cause === undefined ? undefined : { cause });
+  const options = cause === undefined ? undefined : { cause };
+  return unexpected(expected, `the option "${name}"`, got, 'ERR_INVALID_OPTION', options);
 }
 
 function checkMount(prefix: string, folder: unknown): FileMount {

@@ -2,8 +2,7 @@ import { UpgradeRequest } from '../connection/request.js';
 import type { Transport } from '../connection/transport.js';
 import type { Trust } from '../proxy/trust.js';
 import { AbortController, TextDecoder } from '../shared/ambient.js';
-import { describe } from '../shared/arguments.js';
-import { LwsError } from '../shared/errors.js';
+import { describe, unexpected } from '../shared/checks.js';
 import { shown } from '../shared/shown.js';
 import { bodyError } from './body-error.js';
 import type { IncomingBody } from './incoming-body.js';
@@ -98,10 +97,7 @@ export class HttpRequest<X = unknown> extends UpgradeRequest<X> {
 function checkLimit(options: BodyLimit | undefined): number {
   const limit: unknown = options?.limit ?? BODY_LIMIT;
   if (Number.isSafeInteger(limit) && (limit as number) >= 0) return limit as number;
-  throw new LwsError(
-    'ERR_INVALID_ARGUMENT',
-    `Expected an integer from 0 for the limit of a body but got ${describe(limit)}`,
-  );
+  throw unexpected('an integer from 0', 'the limit of a body', describe(limit));
 }
 
 shown(HttpRequest.prototype, 'HttpRequest', ({ method, path, headers, remoteAddress, secure }) => {

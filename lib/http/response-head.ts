@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import { describe } from '../shared/arguments.js';
-import { LwsError } from '../shared/errors.js';
+import { kindOf, unexpected } from '../shared/checks.js';
+import type { LwsError } from '../shared/errors.js';
 
 /** Any collection of header fields that a handler may give. */
 export type HeaderSource =
@@ -26,8 +26,9 @@ const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/; /* RFC 9110 5.5 */
 /** They say where a message ends and what the transport does next, which only the sender knows (RFC 9112 6, 9.6). */
 const OURS = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'upgrade']);
 
+/** What is in headers may be a secret, as a token or a cookie. */
 function refuse(expected: string, what: string, got: unknown): LwsError {
-  return new LwsError('ERR_INVALID_ARGUMENT', `Expected ${expected} for ${what} but got ${describe(got)}`);
+  return unexpected(expected, what, kindOf(got));
 }
 
 function line(name: unknown, value: unknown): string {

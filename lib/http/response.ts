@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { clearImmediate, setImmediate } from '../shared/ambient.js';
-import { describe } from '../shared/arguments.js';
+import { describe } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { type Answer, isBodyless } from './answer.js';
 import { describing } from './decoded.js';

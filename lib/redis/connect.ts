@@ -1,5 +1,4 @@
-import { describe } from '../sessions/ids.js';
-import { LwsError } from '../shared/errors.js';
+import { wrong } from '../shared/checks.js';
 import { type IoredisClient, type IoredisCluster, linkIoredis, linkIoredisCluster } from './ioredis.js';
 import type { RedisLink } from './link.js';
 import {
@@ -15,6 +14,9 @@ import {
  */
 export type RedisClient = NodeRedisClient | NodeRedisCluster | IoredisClient | IoredisCluster;
 
+const anyClient =
+  "a client or cluster client of 'redis' 5 or 6 or of 'ioredis', no pool and no sentinel client,";
+
 /** Finds out by its methods which client it is. Throws `ERR_INVALID_OPTION` for anything else. */
 export function linkTo(client: unknown): RedisLink {
   if (has(client, 'callBuffer', 'status')) {
@@ -24,9 +26,7 @@ export function linkTo(client: unknown): RedisLink {
     return linkIoredisCluster(client as unknown as IoredisCluster);
   }
   if (isOldNodeRedis(client)) {
-    const message =
-      "client is of 'redis' 3 or 4, which this store does not know: take 'redis' 5 or 6, or 'ioredis'";
-    throw new LwsError('ERR_INVALID_OPTION', message);
+    throw wrong('client', anyClient, client, "one of 'redis' 3 or 4");
   }
   // A sentinel client and a pool have sendCommand as well, but with other arguments or without subscriptions.
   if (has(client, 'sendCommand', 'masters', 'sSubscribe')) {
@@ -35,11 +35,7 @@ export function linkTo(client: unknown): RedisLink {
   if (has(client, 'sendCommand', 'duplicate', 'subscribe') && !('getSentinelNode' in client)) {
     return linkNodeRedis(client as unknown as NodeRedisClient);
   }
-  throw new LwsError(
-    'ERR_INVALID_OPTION',
-    "client has to be a client or cluster client of 'redis' or 'ioredis' (no pool, no sentinel client of " +
-      `'redis'), but is ${describe(client)}`,
-  );
+  throw wrong('client', anyClient, client);
 }
 
 function has<K extends string>(value: unknown, ...names: K[]): value is Record<K, unknown> {
@@ -56,5 +52,5 @@ function isOldNodeRedis(client: unknown): boolean {
 function requireShardedSubscribers(client: object): void {
   const options: unknown = 'options' in client ? client.options : undefined;
   if (has(options, 'shardedSubscribers') && options.shardedSubscribers === true) return;
-  throw new LwsError('ERR_INVALID_OPTION', 'an ioredis Cluster needs the option shardedSubscribers: true');
+  throw wrong('client', "a Cluster of 'ioredis' made with shardedSubscribers: true", client, 'one without');
 }

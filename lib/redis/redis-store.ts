@@ -1,9 +1,10 @@
 import type { SessionBus } from '../sessions/bus.js';
 import * as check from '../sessions/check.js';
 import { encode } from '../sessions/encode.js';
-import { connectionKey, describe, makeId, partitionOf } from '../sessions/ids.js';
+import { connectionKey, makeId, partitionOf } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
 import { performance } from '../shared/ambient.js';
+import { type Check, checkTable, integer, kindOf, unexpected, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { shown } from '../shared/shown.js';
 import { redisBus } from './bus.js';
@@ -101,6 +102,15 @@ interface NewRecord {
 }
 
 const notInherited = ['', '', '', '', ''] as const;
+const storeChecks: Record<string, Check> = {
+  client: () => {},
+  prefix: (name, value) => {
+    if (typeof value !== 'string' || !/^[^{}]{1,64}$/.test(value))
+      throw wrong(name, '1 to 64 characters without braces', value);
+  },
+  partitions: integer(1, 1024),
+  timeout: integer(10, 60_000),
+};
 
 /**
  * Sessions in Redis 7 (or 6.2, as scripts), single or as a cluster, shared by any number of processes. Each
@@ -121,15 +131,8 @@ export class RedisStore implements contract.SessionStore {
   private readonly late = new Map<string, contract.SessionRecord[]>();
 
   constructor(options: RedisStoreOptions) {
-    check.checkOptions('RedisStore', options);
-    const { client, prefix = 'lws:', partitions = 16, timeout = 2000, ...unknown } = options;
-    check.refuseUnknown('RedisStore', unknown);
-    if (typeof prefix !== 'string' || !/^[^{}]{1,64}$/.test(prefix)) {
-      const message = `prefix has to be 1 to 64 characters without braces, but is ${describe(prefix)}`;
-      throw new LwsError('ERR_INVALID_OPTION', message);
-    }
-    check.checkInteger('partitions', partitions, 1, 1024, 'ERR_INVALID_OPTION');
-    check.checkInteger('timeout', timeout, 10, 60_000, 'ERR_INVALID_OPTION');
+    checkTable(options, storeChecks, '');
+    const { client, prefix = 'lws:', partitions = 16, timeout = 2000 } = options;
     const link = linkTo(client);
     this.caller = createCaller(link, timeout);
     this.lookForEviction = () => warnOfEviction(link);
@@ -511,7 +514,7 @@ export class RedisStore implements contract.SessionStore {
     const match = /^(\d{1,4}):(\d{1,20})$/.exec(cursor);
     const partition = Number(match?.[1] ?? this.partitions);
     if (partition >= this.partitions) {
-      throw new LwsError('ERR_INVALID_ARGUMENT', `the cursor is not of this store`);
+      throw unexpected('one that this store gave', 'the cursor', kindOf(cursor));
     }
     const place = `${partition}.`;
     const page = await this.call(place, 'page', [expiries], [match?.[2] ?? '0', `${limit}`]);

@@ -1,6 +1,6 @@
-import { kindOf } from '../sessions/ids.js';
 import type { SessionRecord } from '../sessions/store.js';
 import { Buffer } from '../shared/ambient.js';
+import { kindOf } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import { fieldAt, type RecordField, recordFields } from './fields.js';
@@ -103,5 +103,5 @@ export function recordsOf(reply: Reply | undefined): SessionRecord[] {
 function unexpected(expected: string, reply: Reply | undefined): LwsError {
   // Never what it says: it may be an id, or somebody's values.
   const came = Array.isArray(reply) ? `a list of ${reply.length}` : kindOf(reply);
-  return new LwsError('ERR_STORE', `Redis answered ${came} where ${expected} was expected`);
+  return new LwsError('ERR_STORE', `Expected ${expected} for the answer of Redis but got ${came}`);
 }

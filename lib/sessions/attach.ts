@@ -1,10 +1,10 @@
 import { isThenable } from '../shared/arguments.js';
+import { describe, unexpected } from '../shared/checks.js';
 import { LwsError, type LwsErrorCode } from '../shared/errors.js';
 import { causeOf } from './cause.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
 import { type Core, handleOf, isStoreFailure } from './core.js';
-import { describe } from './ids.js';
 import { isAlive } from './logins.js';
 import { type CheckedRequest, type DetachedRequest, readRequest, type SessionRequest } from './request.js';
 import type { Attachment } from './session.js';
@@ -50,15 +50,15 @@ export async function attachConnection(
 /** What the registry asks of a connection; cheap enough for each message. */
 export function checkConnection(connection: SessionSocket): void {
   if (typeof connection?.id === 'string') return;
-  throw new LwsError('ERR_INVALID_ARGUMENT', `a connection has an id, but this is ${describe(connection)}`);
+  throw unexpected('an object with an id', 'a connection', describe(connection));
 }
 
 /** The least that a socket of somebody else must have. */
 export function checkSocket(connection: SessionSocket): void {
   const { id, closed, send, close } = connection ?? {};
   if (typeof send !== 'function' || typeof close !== 'function' || !isThenable(closed)) {
-    const message = `a connection has id, isOpen, closed, send() and close(), but this is ${describe(connection)}`;
-    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+    const members = 'an object with id, isOpen, closed, send() and close()';
+    throw unexpected(members, 'a connection', describe(connection));
   }
   checkName('the id of a connection', id);
 }
@@ -110,10 +110,7 @@ export async function createSession(core: Core, given: DetachedRequest): Promise
   const request = readRequest(given, core.settings.maxAttributes);
   for (const name of ['sessionId', 'authExpiresAt'] as const)
     if (request[name] !== undefined)
-      throw new LwsError(
-        'ERR_INVALID_ARGUMENT',
-        `create() takes no ${name}: it makes a session without connection`,
-      );
+      throw unexpected(`no ${name}`, 'create()', 'one; it makes a session without connection');
   return storeSession(core, core.settings.store, request, undefined);
 }
 
@@ -155,7 +152,7 @@ function refusal(core: Core, result: Exclude<CreateResult, { status: 'created' }
     case 'ended':
       return refuse('ERR_SESSION_GONE', 'the login was ended', closings.loginEnded);
     case 'exists':
-      return new LwsError('ERR_INVALID_ARGUMENT', 'newId is the id of a session that exists');
+      return unexpected('an id that is free', 'newId', 'that of a session that exists');
   }
 }
 

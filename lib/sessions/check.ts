@@ -1,7 +1,18 @@
 import { Buffer } from '../shared/ambient.js';
-import { LwsError, type LwsErrorCode } from '../shared/errors.js';
+import {
+  type Check,
+  checkFunction,
+  checkInteger,
+  checkMembers,
+  checkObject,
+  checkText,
+  describe,
+  kindOf,
+  unexpected,
+  wrong,
+} from '../shared/checks.js';
 import { isUint8Array } from '../shared/realms.js';
-import { describe, isWellFormed, kindOf } from './ids.js';
+import { isWellFormed } from './ids.js';
 import {
   type Change,
   type Fence,
@@ -14,62 +25,25 @@ import {
   type UserLimit,
 } from './store.js';
 
-/** Throws unless `options` is an object: everything about it is told by name. */
-export function checkOptions(of: string, options: unknown): void {
-  checkObject(`the options of ${of}`, options, 'ERR_INVALID_OPTION');
+export { checkFunction, checkInteger, checkMembers, checkObject, checkText };
+
+/** What a name is: 1 to {@link maxIdLength} bytes of well-formed text without NUL. */
+function isName(value: unknown): value is string {
+  if (typeof value !== 'string' || value === '' || value.includes('\0') || !isWellFormed(value)) return false;
+  return Buffer.byteLength(value) <= maxIdLength;
 }
 
-/** Throws `ERR_INVALID_OPTION`, or `code`, if anything was given that `of` has no option for. */
-export function refuseUnknown(of: string, rest: object, code: LwsErrorCode = 'ERR_INVALID_OPTION'): void {
-  const [misspelled] = Object.keys(rest);
-  const kind = code === 'ERR_INVALID_OPTION' ? 'option' : 'member';
-  if (misspelled !== undefined) throw invalid(`${of} has no ${kind} ${describe(misspelled)}`, code);
+const aName = `1 to ${maxIdLength} bytes of well-formed text without NUL`;
+
+/** Throws `ERR_INVALID_ARGUMENT` unless `value` is a name. */
+export function checkName(place: string, value: unknown): void {
+  if (!isName(value)) throw unexpected(aName, place, kindOf(value));
 }
 
-/** Throws `ERR_INVALID_ARGUMENT`, or `code`, unless `value` is an object that may have the members meant. */
-export function checkObject(name: string, value: unknown, code?: LwsErrorCode): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(
-      `${name} ${name.endsWith('s') ? 'have' : 'has'} to be an object, but got ${kindOf(value)}`,
-      code,
-    );
-}
-
-/** Throws `ERR_INVALID_ARGUMENT`, or `code`, unless `value` is an integer in the range. */
-export function checkInteger(
-  name: string,
-  value: unknown,
-  min: number,
-  max: number,
-  code?: LwsErrorCode,
-): void {
-  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
-    throw invalid(`${name} has to be an integer from ${min} to ${max}, but is ${describe(value)}`, code);
-  }
-}
-
-/** Throws `ERR_INVALID_ARGUMENT`, or `code`, unless `value` is a function. */
-export function checkFunction(name: string, value: unknown, code?: LwsErrorCode): void {
-  if (typeof value !== 'function')
-    throw invalid(`${name} has to be a function, but is ${describe(value)}`, code);
-}
-
-/** Throws unless `value` is a string; which one it is, the store finds out. */
-export function checkText(name: string, value: unknown): void {
-  if (typeof value !== 'string') throw invalid(`${name} has to be a string, but is ${describe(value)}`);
-}
-
-/** Throws `ERR_INVALID_ARGUMENT`, or `code`, unless `value` is a string of 1 to {@link maxIdLength} bytes without NUL. */
-export function checkName(name: string, value: unknown, code?: LwsErrorCode): void {
-  if (typeof value !== 'string') throw invalid(`${name} has to be a string, but is ${describe(value)}`, code);
-  const length = Buffer.byteLength(value);
-  if (length === 0 || length > maxIdLength || value.includes('\0') || !isWellFormed(value)) {
-    throw invalid(
-      `${name} has to be 1 to ${maxIdLength} bytes of well-formed text without NUL, but is ${kindOf(value)}`,
-      code,
-    );
-  }
-}
+/** The same of an option. */
+export const nameOption: Check = (name, value) => {
+  if (!isName(value)) throw wrong(name, aName, value, kindOf(value));
+};
 
 export function checkOptionalName(name: string, value: unknown): void {
   if (value !== undefined) checkName(name, value);
@@ -97,13 +71,13 @@ const storeMethods = [
   'list',
 ] as const satisfies (keyof SessionStore)[];
 
-/** Throws `ERR_INVALID_OPTION` unless `store` has what a {@link SessionStore} has. */
-export function checkStore(of: string, store: SessionStore | null): void {
-  const missing = storeMethods.find((name) => typeof store?.[name] !== 'function');
+/** Throws `ERR_INVALID_OPTION` unless it has what a {@link SessionStore} has. */
+export const storeOption: Check = (name, value) => {
+  const store = value as SessionStore | null;
+  const missing = storeMethods.find((method) => typeof store?.[method] !== 'function');
   if (missing === undefined) return;
-  const message = `${of}: store has to be a SessionStore, but ${describe(store)} has no ${missing}()`;
-  throw invalid(message, 'ERR_INVALID_OPTION');
-}
+  throw wrong(name, 'a SessionStore', value, `${describe(value)} without ${missing}()`);
+};
 
 /** The checks that every store makes before it stores a session. */
 export function checkNewSession(session: NewSession, limit: UserLimit | undefined): void {
@@ -137,7 +111,7 @@ export function checkFence(fence: Fence | undefined): void {
 }
 
 export function checkTouches(entries: readonly Touch[]): void {
-  if (!Array.isArray(entries)) throw invalid(`the entries have to be a list, but got ${kindOf(entries)}`);
+  if (!Array.isArray(entries)) throw unexpected('a list', 'the entries', kindOf(entries));
   for (const entry of entries as readonly Touch[]) {
     checkObject('an entry', entry);
     checkFence(entry.fence);
@@ -156,7 +130,7 @@ export function checkChange(change: Change): void {
 
 export function checkAuthExpiresAt(value: unknown): void {
   if (value !== undefined && !Number.isFinite(value))
-    throw invalid(`authExpiresAt has to be epoch milliseconds, but is ${describe(value)}`);
+    throw unexpected('epoch milliseconds', 'authExpiresAt', describe(value));
 }
 
 export function checkIdentity(identity: Identity | undefined): void {
@@ -171,7 +145,7 @@ export function checkLimit(limit: UserLimit | undefined): void {
   checkObject('the limit', limit);
   checkInteger('limit.max', limit.max, 1, 100_000);
   if (limit.onExcess !== 'reject' && limit.onExcess !== 'closeOldest') {
-    throw invalid(`limit.onExcess has to be 'reject' or 'closeOldest', but is ${describe(limit.onExcess)}`);
+    throw unexpected("'reject' or 'closeOldest'", 'limit.onExcess', describe(limit.onExcess));
   }
 }
 
@@ -185,24 +159,23 @@ export function checkEndLogin(loginId: string, options: { userId?: unknown; bloc
 
 export function checkBytes(name: string, value: unknown): void {
   if (value !== undefined && !isUint8Array(value)) {
-    throw invalid(`${name} has to be a Uint8Array, but is ${describe(value)}`);
+    throw unexpected('a Uint8Array', name, kindOf(value));
   }
 }
 
 /** Throws unless a given id is one that the store's `newId` could have made for that user. */
 export function checkGivenId(id: unknown, partition: number | undefined, expected: number): void {
-  if (partition === undefined)
-    throw invalid(`a session id is made by newId(), but this one is ${kindOf(id)}`);
+  if (partition === undefined) throw unexpected('an id of newId()', 'the id of a new session', kindOf(id));
   if (partition !== expected)
-    throw invalid('the session id was made for another user: make it by newId(userId)');
+    throw unexpected(
+      'an id of newId(userId)',
+      'the id of a new session',
+      'one that was made for another user',
+    );
 }
 
 /** The idle time of a touch as a whole number of milliseconds; nonsense counts as activity just now. */
 export function idleOf(touch: Touch): number {
   const idle = typeof touch.idle === 'number' ? Math.floor(touch.idle) : 0;
   return idle > 0 ? Math.min(idle, maxTtl) : 0;
-}
-
-function invalid(message: string, code: LwsErrorCode = 'ERR_INVALID_ARGUMENT'): LwsError {
-  return new LwsError(code, message);
 }

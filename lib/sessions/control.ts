@@ -1,4 +1,5 @@
 import { toBytes } from '../shared/arguments.js';
+import { describe } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import type { SessionBus, Subscription } from './bus.js';
@@ -7,7 +8,7 @@ import type { Counters } from './counters.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
 import type { Teller } from './events.js';
-import { connectionOfKey, describe } from './ids.js';
+import { connectionOfKey } from './ids.js';
 import type { MessageData } from './socket.js';
 import type { SessionOwner } from './store.js';
 

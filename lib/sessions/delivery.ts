@@ -1,9 +1,9 @@
 import { Buffer } from '../shared/ambient.js';
 import { closePayload, toBytes } from '../shared/arguments.js';
-import { LwsError } from '../shared/errors.js';
-import { checkName, checkObject, refuseUnknown } from './check.js';
+import { describe, kindOf, unexpected } from '../shared/checks.js';
+import { checkMembers, checkName } from './check.js';
 import { type Core, storesOf } from './core.js';
-import { connectionOfKey, describe, kindOf } from './ids.js';
+import { connectionOfKey } from './ids.js';
 import type { Attachment } from './session.js';
 import type { MessageData, SendResult } from './socket.js';
 import type { SessionRecord } from './store.js';
@@ -107,14 +107,12 @@ export function broadcast(core: Core, data: MessageData, except: ReadonlySet<str
 
 /** Whom a broadcast leaves out. */
 export function exceptionsOf(options: { except?: Iterable<string> }): ReadonlySet<string> {
-  checkObject('the options of broadcast', options);
-  const { except = [], ...rest } = options;
-  refuseUnknown('broadcast', rest, 'ERR_INVALID_ARGUMENT');
+  checkMembers('the options of broadcast', options, ['except']);
+  const { except = [] } = options;
   const isIterable = typeof except === 'object' && except !== null && Symbol.iterator in except;
   const ids = isIterable ? [...except] : [undefined];
   if (ids.every((id) => typeof id === 'string')) return new Set(ids);
-  const message = `except has to hold ids of connections, as in a list, but is ${describe(except)}`;
-  throw new LwsError('ERR_INVALID_ARGUMENT', message);
+  throw unexpected('ids of connections, as in a list,', 'except', describe(except));
 }
 
 export async function presenceOf(core: Core, userId: string): Promise<Presence> {
@@ -184,8 +182,5 @@ function checkTarget(target: Target): void {
     return;
   }
   const came = entries.length === 1 ? `{ ${name}: ${kindOf(value)} }` : kindOf(target);
-  throw new LwsError(
-    'ERR_INVALID_ARGUMENT',
-    `a target is one of { session }, { connection }, { user } and { login } with an id, but this one is ${came}`,
-  );
+  throw unexpected('{ session }, { connection }, { user } or { login } with an id', 'a target', came);
 }

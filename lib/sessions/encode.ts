@@ -1,9 +1,10 @@
 import { types } from 'node:util';
 import { Buffer } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
+import { describe, unexpected } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { defaultMaxBytes, formatVersion, maxDepth, tag, viewKinds } from './format.js';
-import { describe, isWellFormed } from './ids.js';
+import { isWellFormed } from './ids.js';
 
 /**
  * Writes a value into bytes that {@link decode} turns into an equal one: `undefined`, `null`, booleans, numbers
@@ -28,6 +29,8 @@ export function encode(value: unknown, name = 'value', maxBytes = defaultMaxByte
   }
   return writer.finish();
 }
+
+const storable = 'a plain object, an array, a Map, a Set, a Date, bytes or a primitive value';
 
 /** What only the prototype of a built-in class has of its own, in whichever realm. */
 const marks = { Map: Symbol.toStringTag, Set: Symbol.toStringTag, Date: 'getTime', Array: 'push' } as const;
@@ -84,7 +87,12 @@ class Writer {
   private room(more: number): void {
     const needed = this.length + more;
     if (needed > this.maxBytes) {
-      throw new LwsError('ERR_LIMIT', `${this.path[0]} takes more than ${this.maxBytes} bytes when stored`);
+      throw unexpected(
+        `at most ${this.maxBytes} bytes`,
+        this.path[0]!,
+        'more when it is stored',
+        'ERR_LIMIT',
+      );
     }
     if (needed <= this.bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.min(Math.max(needed, this.bytes.length * 2), this.maxBytes));
@@ -149,12 +157,11 @@ class Writer {
     const { ancestors, path } = this;
     const above = ancestors.indexOf(value);
     if (above !== -1) {
-      const what = `${path.join('')} refers to ${path.slice(0, above + 1).join('')}, which it is part of`;
-      throw new LwsError('ERR_INVALID_ARGUMENT', `${what}: a cycle cannot be stored`);
+      const whole = path.slice(0, above + 1).join('');
+      throw unexpected('no cycle', path.join(''), `${whole}, which it is part of`);
     }
     if (path.length > maxDepth) {
-      const message = `${path[0]} is nested deeper than ${maxDepth} levels`;
-      throw new LwsError('ERR_INVALID_ARGUMENT', message);
+      throw unexpected(`at most ${maxDepth} levels`, path[0]!, 'more');
     }
     ancestors.push(value);
     if (Array.isArray(value)) this.array(value);
@@ -267,11 +274,7 @@ class Writer {
   }
 
   private refuse(value: unknown, what = describe(value)): LwsError {
-    return new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `${this.path.join('')} is ${what}, which cannot be stored; plain objects, arrays, Map, Set, Date, bytes ` +
-        'and primitive values can',
-    );
+    return unexpected(storable, this.path.join(''), what);
   }
 }
 

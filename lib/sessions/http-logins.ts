@@ -1,10 +1,10 @@
 import { nextTick } from '../shared/ambient.js';
+import { type Check, checkTable, kindOf, type, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { shown } from '../shared/shown.js';
 import { causeOf } from './cause.js';
-import { checkFunction, checkName, checkObject, checkOptions, refuseUnknown } from './check.js';
+import { checkFunction, checkName, checkObject } from './check.js';
 import { signedCookie } from './cookie.js';
-import { describe } from './ids.js';
 import type { LoginSource } from './settings.js';
 
 type Callback<T> = (error?: unknown, result?: T) => void;
@@ -92,18 +92,11 @@ export class HttpLogins<S extends HttpSessionStore = HttpSessionStore> implement
 
   /** @throws `ERR_INVALID_OPTION` */
   constructor(options: HttpLoginOptions<S>) {
-    checkOptions('HttpLogins', options);
-    const { store, secret, cookie = 'connect.sid', userOf, ...unknown } = options;
-    refuseUnknown('HttpLogins', unknown);
-    if (typeof store?.get !== 'function' || typeof store.destroy !== 'function') {
-      throw invalid(`store has to be an express-session store, but is ${describe(store)}`);
-    }
+    checkTable(options, loginChecks, '');
+    const { store, secret, cookie = 'connect.sid', userOf } = options;
+    loginChecks.store!('store', store);
+    loginChecks.secret!('secret', secret);
     this.secrets = typeof secret === 'string' ? [secret] : secret;
-    if (!Array.isArray(this.secrets) || this.secrets.length === 0 || !this.secrets.every(isText)) {
-      throw invalid('secret has to be a non-empty string, or several');
-    }
-    if (!isText(cookie)) throw invalid(`cookie has to be a name, but is ${describe(cookie)}`);
-    if (userOf !== undefined) checkFunction('HttpLogins: userOf', userOf, 'ERR_INVALID_OPTION');
     this.cookie = cookie;
     this.userOf = userOf;
     this.store = store;
@@ -249,8 +242,21 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0;
 }
 
-function invalid(message: string): LwsError {
-  return new LwsError('ERR_INVALID_OPTION', `HttpLogins: ${message}`);
-}
+const loginChecks: Record<string, Check> = {
+  store: (name, value) => {
+    const { get, destroy } = (value ?? {}) as Partial<HttpSessionStore>;
+    if (typeof get !== 'function' || typeof destroy !== 'function')
+      throw wrong(name, 'an express-session store', value);
+  },
+  secret: (name, value) => {
+    const secrets = Array.isArray(value) ? value : [value];
+    if (secrets.length === 0 || !secrets.every(isText))
+      throw wrong(name, 'a non-empty string, or several', value, kindOf(value));
+  },
+  cookie: (name, value) => {
+    if (!isText(value)) throw wrong(name, 'a name', value);
+  },
+  userOf: type('function'),
+};
 
 shown(HttpLogins.prototype, 'HttpLogins', () => ({}));

@@ -1,23 +1,13 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
 import { clearInterval, nextTick, process, setInterval } from '../shared/ambient.js';
+import { type Check, checkTable, integer, oneOf, type, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { causeOf } from './cause.js';
-import {
-  checkFunction,
-  checkInteger,
-  checkName,
-  checkObject,
-  checkOptionalName,
-  checkOptions,
-  checkStore,
-  checkText,
-  refuseUnknown,
-} from './check.js';
+import { checkFunction, checkName, checkObject, checkOptionalName, checkText, storeOption } from './check.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
 import type { HttpSessionData, HttpSessionStore } from './http-logins.js';
-import { describe } from './ids.js';
 import { maxTtl, type SessionRecord, type SessionStore } from './store.js';
 
 type Callback<T> = (error?: unknown, result?: T) => void;
@@ -73,6 +63,18 @@ export interface SessionBackedHttpStore extends HttpSessionStore {
 const destroyedBlock = 60_000;
 const maxAttempts = 16;
 
+const storeChecks: Record<string, Check> = {
+  Store: (name, value) => {
+    if (typeof value !== 'function') throw wrong(name, "express-session's session.Store", value);
+  },
+  store: storeOption,
+  ttl: integer(1, maxTtl),
+  sweepInterval: integer(10, 3_600_000),
+  maxBytes: integer(64, 16_777_216),
+  userOf: type('function'),
+  whenUnreadable: oneOf('fail', 'replace'),
+};
+
 /**
  * Makes a {@link SessionStore} the store of express-session: HTTP sessions then have what ours have, as an expiry that
  * is noticed. A session that was destroyed is not brought back by a request that was under way, as with other stores.
@@ -81,7 +83,7 @@ const maxAttempts = 16;
 export function httpSessionStore<B extends abstract new () => object>(
   options: HttpSessionStoreOptions<B>,
 ): InstanceType<B> & SessionBackedHttpStore {
-  checkOptions('httpSessionStore', options);
+  checkTable(options, storeChecks, '');
   const {
     Store,
     store,
@@ -90,24 +92,9 @@ export function httpSessionStore<B extends abstract new () => object>(
     maxBytes = 65_536,
     userOf,
     whenUnreadable = 'fail',
-    ...unknown
   } = options;
-  refuseUnknown('httpSessionStore', unknown);
-  if (typeof Store !== 'function') {
-    throw new LwsError(
-      'ERR_INVALID_OPTION',
-      `Store has to be express-session's session.Store, but is ${describe(Store)}`,
-    );
-  }
-  checkStore('httpSessionStore', store);
-  checkInteger('ttl', ttl, 1, maxTtl, 'ERR_INVALID_OPTION');
-  checkInteger('sweepInterval', sweepInterval, 10, 3_600_000, 'ERR_INVALID_OPTION');
-  checkInteger('maxBytes', maxBytes, 64, 16_777_216, 'ERR_INVALID_OPTION');
-  if (whenUnreadable !== 'fail' && whenUnreadable !== 'replace') {
-    const message = `whenUnreadable has to be 'fail' or 'replace', but is ${describe(whenUnreadable)}`;
-    throw new LwsError('ERR_INVALID_OPTION', message);
-  }
-  if (userOf !== undefined) checkFunction('userOf', userOf, 'ERR_INVALID_OPTION');
+  storeChecks.Store!('Store', Store);
+  storeOption('store', store);
   const listeners = new Set<(sid: string) => unknown>();
 
   async function get(sid: string): Promise<HttpSessionData | undefined> {

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { Buffer } from '../shared/ambient.js';
-import { LwsError } from '../shared/errors.js';
+import { kindOf, unexpected } from '../shared/checks.js';
 import { maxIdLength } from './store.js';
 
 const randomBytesPerId = 18;
@@ -31,10 +31,7 @@ export function hashName(name: string): number {
 /** The id that both stores make: the partition of the user (or else of the tail), a dot, the tail. */
 export function makeId(partitions: number, userId: string | undefined, tail: string | undefined): string {
   if (tail !== undefined && !(typeof tail === 'string' && /^[\w\-,.]{1,200}$/.test(tail))) {
-    throw new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `the tail of a session id has 1 to 200 characters of A-Z a-z 0-9 _ - , . but is ${kindOf(tail)}`,
-    );
+    throw unexpected('1 to 200 characters of A-Z a-z 0-9 _ - , .', 'the tail of a session id', kindOf(tail));
   }
   const end = tail ?? randomTail();
   return `${hashName(userId ?? end) % partitions}.${end}`;
@@ -64,28 +61,4 @@ export function connectionOfKey(key: string): string {
 /** Whether UTF-8 can carry the text: it has no lone surrogate. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
-}
-
-/** For error messages: what came, shortened. Not for what may be a secret: {@link kindOf}. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  if (typeof value === 'function') return 'a function';
-  if (value === null || typeof value !== 'object') return String(value).slice(0, 60);
-  const kind = classOf(value);
-  return `${/^[AEIOUaeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
-}
-
-/** For error messages about ids, which are secrets: what came, but nothing of its text. */
-export function kindOf(value: unknown): string {
-  return typeof value === 'string' ? `a string of ${Buffer.byteLength(value)} bytes` : describe(value);
-}
-
-/** What was decoded has whatever a stranger called its constructor, and a getter may throw. */
-function classOf(value: object): string {
-  try {
-    const { name } = value.constructor ?? {};
-    return typeof name === 'string' && /^\w{1,60}$/.test(name) ? name : 'object';
-  } catch {
-    return 'object';
-  }
 }

@@ -1,4 +1,5 @@
 import { performance } from '../shared/ambient.js';
+import { unexpected } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { checkName } from './check.js';
 import { type Closing, closings } from './close-codes.js';
@@ -332,10 +333,7 @@ export class Lifecycle implements Lifecycles {
   async release(nodeId: string): Promise<number> {
     checkName('nodeId', nodeId);
     if (nodeId === this.core.settings.nodeId)
-      throw new LwsError(
-        'ERR_INVALID_ARGUMENT',
-        'releaseNode() is for a node that is dead, but this is its own',
-      );
+      throw unexpected('a node that is dead', 'releaseNode()', 'its own');
     return this.releaseAll(nodeId);
   }
 

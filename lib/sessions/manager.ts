@@ -4,7 +4,7 @@ import { shown } from '../shared/shown.js';
 import { Activity } from './activity.js';
 import { attachConnection, checkConnection, checkSocket, createSession } from './attach.js';
 import { AuthClock } from './auth-clock.js';
-import { checkName, checkObject, checkOptionalName, checkText, refuseUnknown } from './check.js';
+import { checkMembers, checkName, checkOptionalName, checkText } from './check.js';
 import { closingOf } from './closing.js';
 import { Control, type Order } from './control.js';
 import { type Core, handleOf, inBackground, storesOf } from './core.js';
@@ -206,9 +206,8 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
    */
   async endUser(userId: string, options: { readonly logins?: boolean } = {}): Promise<number> {
     checkName('userId', userId);
-    checkObject('the options of endUser', options);
-    const { logins = false, ...rest } = options;
-    refuseUnknown('endUser', rest, 'ERR_INVALID_ARGUMENT');
+    checkMembers('the options of endUser', options, ['logins']);
+    const { logins = false } = options;
     if (logins) return endLoginsOf(this.core, userId);
     return this.core.lifecycle.endUser(userId);
   }

@@ -1,5 +1,5 @@
 import { performance } from '../shared/ambient.js';
-import { LwsError } from '../shared/errors.js';
+import { type Check, checkTable, integer, kindOf, unexpected } from '../shared/checks.js';
 import { shown } from '../shared/shown.js';
 import * as check from './check.js';
 import { encode } from './encode.js';
@@ -25,6 +25,11 @@ const stepsPerSession = 4;
 const maxOpenListings = 16;
 const empty = packBytes(encode({}));
 
+const storeChecks: Record<string, Check> = {
+  maxSessions: integer(1, 16_000_000),
+  maxBytes: integer(1024, Number.MAX_SAFE_INTEGER),
+};
+
 /**
  * Sessions in the memory of this process: the default store. It passes the same conformance suite as `RedisStore`;
  * what it cannot do is survive the process or be shared with another one. Its clock is monotonic: setting the
@@ -49,11 +54,8 @@ export class MemoryStore implements contract.SessionStore {
   private listed = 0;
 
   constructor(options: MemoryStoreOptions = {}) {
-    check.checkOptions('MemoryStore', options);
-    const { maxSessions = 1_000_000, maxBytes = 268_435_456, ...unknown } = options;
-    check.refuseUnknown('MemoryStore', unknown);
-    check.checkInteger('maxSessions', maxSessions, 1, 16_000_000, 'ERR_INVALID_OPTION');
-    check.checkInteger('maxBytes', maxBytes, 1024, Number.MAX_SAFE_INTEGER, 'ERR_INVALID_OPTION');
+    checkTable(options, storeChecks, '');
+    const { maxSessions = 1_000_000, maxBytes = 268_435_456 } = options;
     this.budget = new Budget(maxSessions, maxBytes);
   }
 
@@ -300,7 +302,7 @@ export class MemoryStore implements contract.SessionStore {
     check.checkInteger('limit', limit, 1, 10_000);
     const entries = cursor === undefined ? this.sessions.values() : this.listings.get(cursor);
     if (entries === undefined) {
-      throw new LwsError('ERR_INVALID_ARGUMENT', `the cursor is not of this store, or too old`);
+      throw unexpected('one that this store gave, and not long ago,', 'the cursor', kindOf(cursor));
     }
     if (cursor !== undefined) this.listings.delete(cursor);
     const records: contract.SessionRecord[] = [];

@@ -1,6 +1,5 @@
-import { LwsError } from '../shared/errors.js';
+import { kindOf, unexpected } from '../shared/checks.js';
 import * as check from './check.js';
-import { kindOf } from './ids.js';
 import type { Identity } from './store.js';
 import { encodeValues } from './values.js';
 
@@ -57,6 +56,18 @@ export interface CheckedRequest extends Omit<RequestedSession, 'extensions'> {
   readonly extensions: Uint8Array;
 }
 
+const requestMembers = [
+  'sessionId',
+  'userId',
+  'loginId',
+  'authExpiresAt',
+  'newId',
+  'attributes',
+  'extensions',
+  'ttl',
+  'maxAge',
+];
+
 /**
  * Reads what somebody hands over as a request, before any store is asked: what is wrong with it must neither depend
  * on the store nor leave a session behind.
@@ -64,10 +75,7 @@ export interface CheckedRequest extends Omit<RequestedSession, 'extensions'> {
  * @throws `ERR_INVALID_ARGUMENT` naming the member; `ERR_LIMIT` for values above `maxBytes`
  */
 export function readRequest(given: SessionRequest, maxBytes: number): CheckedRequest {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    const message = `which session a connection is to get is told by an object, but this is ${kindOf(given)}`;
-    throw new LwsError('ERR_INVALID_ARGUMENT', message);
-  }
+  check.checkMembers('a request for a session', given, requestMembers);
   const {
     sessionId,
     userId,
@@ -78,18 +86,13 @@ export function readRequest(given: SessionRequest, maxBytes: number): CheckedReq
     extensions = {},
     ttl,
     maxAge,
-    ...rest
   } = given;
-  check.refuseUnknown('a request for a session', rest, 'ERR_INVALID_ARGUMENT');
   if (sessionId !== undefined) check.checkText('sessionId', sessionId);
   check.checkOptionalName('userId', userId);
   check.checkOptionalName('loginId', loginId);
   check.checkAuthExpiresAt(authExpiresAt);
   if (newId !== undefined && typeof newId !== 'string')
-    throw new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `a session id is made by newId(), but this one is ${kindOf(newId)}`,
-    );
+    throw unexpected('an id of newId()', 'newId', kindOf(newId));
   check.checkLife(ttl === undefined ? 1 : ttl, maxAge);
   return {
     sessionId,
@@ -106,9 +109,8 @@ export function readRequest(given: SessionRequest, maxBytes: number): CheckedReq
 
 /** Reads what `regenerate` is given; what is left out stays as it is. */
 export function readIdentity(given: Identity): Identity {
-  check.checkObject('the identity', given);
-  const { userId, loginId, ...rest } = given;
-  check.refuseUnknown('an identity', rest, 'ERR_INVALID_ARGUMENT');
+  check.checkMembers('the identity', given, ['userId', 'loginId']);
+  const { userId, loginId } = given;
   check.checkIdentity({ userId, loginId });
   return { ...('userId' in given && { userId }), ...('loginId' in given && { loginId }) };
 }

@@ -2,8 +2,9 @@ import type { Connection } from '../connection/connection.js';
 import type { CloseInfo, FragmentInfo, Handlers, Method, ProtocolOptions } from '../connection/handlers.js';
 import type { ServerOptions } from '../server/options.js';
 import { clearTimeout, setTimeout } from '../shared/ambient.js';
+import { describe, record, type, wrong } from '../shared/checks.js';
+import { LwsError } from '../shared/errors.js';
 import { attachConnection, closingFor } from './attach.js';
-import { checkFunction, checkObject, checkOptions } from './check.js';
 import { closings } from './close-codes.js';
 import type { Core } from './core.js';
 import type { SessionRequest } from './request.js';
@@ -65,11 +66,11 @@ export function serveOptions<D, X, A extends object>(
   core: Core,
   options: ServeOptions<D, X, A>,
 ): ServerOptions<D, X> {
-  checkOptions('serve', options);
+  checkGiven(options);
   const { identify, protocols = {}, open, message, fragment, writable, pong, close, ...rest } = options;
   const own = { open, message, fragment, writable, pong, close };
-  if (identify !== undefined) checkFunction('serve: identify', identify, 'ERR_INVALID_OPTION');
-  checkObject('serve: protocols', protocols, 'ERR_INVALID_OPTION');
+  if (identify !== undefined) type('function')('identify', identify);
+  record(checkHandlers)('protocols', protocols);
   const wrap = (handlers: SessionHandlers<D, X, A>) => wrapHandlers(core, identify, handlers);
   const wrapped = Object.entries(protocols).map(([name, entry]) => [name, { ...entry, ...wrap(entry) }]);
   // A server that has handlers only for its protocols refuses clients without: ours must not change that.
@@ -82,7 +83,6 @@ function wrapHandlers<D, X, A extends object>(
   identify: ServeOptions<D, X, A>['identify'],
   handlers: SessionHandlers<D, X, A>,
 ): Handlers<D, X> {
-  checkHandlers(handlers);
   const { message, fragment, writable, pong } = handlers;
   /** Sessions of connections that are closing already: their handlers still get them. */
   const sessions = new WeakMap<Connection<D, X>, Session<A>>();
@@ -191,12 +191,18 @@ function wrapHandlers<D, X, A extends object>(
   };
 }
 
-/** Wrapped ones would fail with the first connection only. */
-function checkHandlers(handlers: object): void {
-  checkObject('serve: protocols', handlers, 'ERR_INVALID_OPTION');
+function checkGiven(options: object): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new LwsError('ERR_INVALID_OPTION', `Expected an object of options but got ${describe(options)}`);
+  checkHandlers('', options);
+}
+
+/** Wrapped ones would fail with the first connection only. The rest is checked where the server is made. */
+function checkHandlers(within: string, handlers: unknown): void {
+  if (typeof handlers !== 'object' || handlers === null) throw wrong(within, 'an object', handlers);
   for (const name of ['open', 'message', 'fragment', 'writable', 'pong', 'close'] as const) {
-    const handler: unknown = (handlers as Record<string, unknown>)[name];
-    if (handler !== undefined) checkFunction(`serve: ${name}`, handler, 'ERR_INVALID_OPTION');
+    const handler = (handlers as Record<string, unknown>)[name];
+    if (handler !== undefined) type('function')(within === '' ? name : `${within}.${name}`, handler);
   }
 }
 

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Method } from '../connection/handlers.js';
 import { process } from '../shared/ambient.js';
-import { LwsError } from '../shared/errors.js';
-import { checkFunction, checkInteger, checkName, checkOptions, checkStore, refuseUnknown } from './check.js';
+import { type Check, checkTable, integer, oneOf, type, wrong } from '../shared/checks.js';
+import type { LwsError } from '../shared/errors.js';
+import { nameOption, storeOption } from './check.js';
 import { defaultMaxBytes } from './format.js';
-import { describe } from './ids.js';
 import { MemoryStore } from './memory-store.js';
 import type { Session } from './session.js';
 import { maxTtl, type SessionStore, type UserLimit } from './store.js';
@@ -102,9 +102,38 @@ export interface Settings {
   readonly refreshAuth: SessionManagerOptions['refreshAuth'];
 }
 
+const aFunction = type('function');
+
+const managerChecks: Record<string, Check> = {
+  store: storeOption,
+  nodeId: nameOption,
+  ttl: integer(100, maxTtl),
+  maxAge: integer(100, maxTtl),
+  keepDetached: integer(0, maxTtl),
+  touch: oneOf('half', 'exact'),
+  pongsAreActivity: type('boolean'),
+  maxPerUser: integer(1, 100_000),
+  onExcess: oneOf('reject', 'closeOldest'),
+  whenStoreFails: oneOf('reject', 'local'),
+  whenUnreadable: (name, value) => {
+    if (typeof value !== 'function' && value !== 'fail' && value !== 'replace')
+      throw wrong(name, "'fail', 'replace' or a function", value);
+  },
+  sweepInterval: integer(10, 3_600_000),
+  maxAttributes: integer(64, 16_777_216),
+  loginBlock: integer(0, 86_400_000),
+  logins: (name, value) => {
+    const logins = value as LoginSource | null;
+    if (typeof logins?.touch !== 'function') throw wrong(name, 'an object with a method touch', value);
+    for (const method of ['onEnd', 'byUser', 'end'] as const)
+      if (logins[method] !== undefined) aFunction(`${name}.${method}`, logins[method]);
+  },
+  refreshAuth: aFunction,
+};
+
 /** @throws `ERR_INVALID_OPTION` naming the option, what was expected and what came */
 export function settingsOf(options: SessionManagerOptions): Settings {
-  checkOptions('SessionManager', options);
+  checkTable(options, managerChecks, '');
   const {
     store = new MemoryStore(),
     nodeId = `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(6).toString('hex')}`,
@@ -122,28 +151,8 @@ export function settingsOf(options: SessionManagerOptions): Settings {
     loginBlock = 60_000,
     logins,
     refreshAuth,
-    ...unknown
   } = options;
-  refuseUnknown('SessionManager', unknown);
-  integer('ttl', ttl, 100, maxTtl);
-  if (maxAge !== undefined) integer('maxAge', maxAge, 100, maxTtl);
-  integer('keepDetached', keepDetached, 0, ttl);
-  oneOf('touch', touch, 'half', 'exact');
-  if (typeof pongsAreActivity !== 'boolean') {
-    throw invalid(`pongsAreActivity has to be a boolean, but is ${describe(pongsAreActivity)}`);
-  }
-  if (maxPerUser !== undefined) integer('maxPerUser', maxPerUser, 1, 100_000);
-  oneOf('onExcess', onExcess, 'reject', 'closeOldest');
-  oneOf('whenStoreFails', whenStoreFails, 'reject', 'local');
-  if (typeof whenUnreadable !== 'function') oneOf('whenUnreadable', whenUnreadable, 'fail', 'replace');
-  integer('sweepInterval', sweepInterval, 10, 3_600_000);
-  integer('maxAttributes', maxAttributes, 64, 16_777_216);
-  integer('loginBlock', loginBlock, 0, 86_400_000);
-  if (logins !== undefined) checkLogins(logins);
-  if (refreshAuth !== undefined)
-    checkFunction('SessionManager: refreshAuth', refreshAuth, 'ERR_INVALID_OPTION');
-  checkName('nodeId', nodeId, 'ERR_INVALID_OPTION');
-  checkStore('SessionManager', store);
+  integer(0, ttl)('keepDetached', keepDetached);
   return {
     store,
     nodeId,
@@ -162,26 +171,4 @@ export function settingsOf(options: SessionManagerOptions): Settings {
     logins,
     refreshAuth,
   };
-}
-
-function checkLogins(logins: LoginSource | null): void {
-  if (typeof logins?.touch !== 'function') throw invalid('logins has to have a method touch');
-  for (const name of ['onEnd', 'byUser', 'end'] as const)
-    if (logins[name] !== undefined)
-      checkFunction(`SessionManager: logins.${name}`, logins[name], 'ERR_INVALID_OPTION');
-}
-
-function integer(name: string, value: number, min: number, max: number): void {
-  checkInteger(`SessionManager: ${name}`, value, min, max, 'ERR_INVALID_OPTION');
-}
-
-function oneOf(name: string, value: string, ...choices: string[]): void {
-  if (choices.includes(value)) return;
-  throw invalid(
-    `${name} has to be ${choices.map((choice) => `'${choice}'`).join(' or ')}, but is ${describe(value)}`,
-  );
-}
-
-function invalid(message: string): LwsError {
-  return new LwsError('ERR_INVALID_OPTION', `SessionManager: ${message}`);
 }

@@ -1,9 +1,9 @@
 import { Buffer } from '../shared/ambient.js';
 import { isThenable } from '../shared/arguments.js';
+import { kindOf, unexpected } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { decode } from './decode.js';
 import { encode } from './encode.js';
-import { kindOf } from './ids.js';
 
 /** A function that changes values: it alters the draft it gets, or returns new ones. Never async. */
 export type Updater<T> = (draft: T) => T | void;
@@ -51,20 +51,21 @@ export function updateValues(
   maxBytes: number,
   replace: Replace,
 ): Uint8Array {
-  if (typeof update !== 'function')
-    throw new LwsError('ERR_INVALID_ARGUMENT', `update() takes a function, but got ${kindOf(update)}`);
+  if (typeof update !== 'function') throw unexpected('a function', 'update()', kindOf(update));
   const draft = draftFrom(bytes, replace);
   const returned: unknown = update(draft);
   const result = returned === undefined ? draft : returned;
   if (result !== draft && isThenable(result)) {
     // What it will fail with is nobody's any more.
     result.then(undefined, () => undefined);
-    const message = 'the function given to update() has to be synchronous: it may run again after a conflict';
-    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+    throw unexpected(
+      'a synchronous function, since it may run again after a conflict,',
+      'update()',
+      'a promise of it',
+    );
   }
   if (typeof result !== 'object' || result === null) {
-    const message = `the function given to update() alters its draft, or returns an object, but returned ${kindOf(result)}`;
-    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+    throw unexpected('an object or nothing', 'what the function of update() returns', kindOf(result));
   }
   return encodeValues(result, name, maxBytes);
 }
@@ -79,8 +80,7 @@ function isPlain(value: unknown): value is object {
 /** @throws `ERR_INVALID_ARGUMENT` unless `value` is a plain object of storable values; `ERR_LIMIT` for its size */
 export function encodeValues(value: unknown, name: string, maxBytes: number): Uint8Array {
   if (!isPlain(value)) {
-    const message = `${name} have to be a plain object, as {}, but got ${kindOf(value)}`;
-    throw new LwsError('ERR_INVALID_ARGUMENT', message);
+    throw unexpected('a plain object, as {},', name, kindOf(value));
   }
   return encode(value, name, maxBytes);
 }

@@ -1,16 +1,7 @@
 import { Buffer } from './ambient.js';
+import { describe, unexpected } from './checks.js';
 import { LwsError } from './errors.js';
 import { isAnyArrayBuffer, isDataView, isError, isUint8Array } from './realms.js';
-
-/** Says what came, for messages of errors. */
-export function describe(value: unknown): string {
-  if (value === null) return 'null';
-  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 60))}`;
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean')
-    return `the ${typeof value} ${value}`;
-  if (typeof value === 'object') return `an object of ${value.constructor?.name ?? 'no class'}`;
-  return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`;
-}
 
 /** What somebody threw, in words. Throws nothing itself, whatever it is given. */
 export function wordsOf(thrown: unknown): string {
@@ -61,10 +52,7 @@ export function toBytes(data: unknown): Uint8Array {
     throw new LwsError('ERR_INVALID_ARGUMENT', text, { cause });
   }
   if (bytes !== undefined) return bytes;
-  throw new LwsError(
-    'ERR_INVALID_ARGUMENT',
-    `Expected a string, an ArrayBuffer or a view of one for the data but got ${describe(data)}`,
-  );
+  throw unexpected('a string, an ArrayBuffer or a view of one', 'the data', describe(data));
 }
 
 /** RFC 6455 7.4 and the IANA registry: codes an endpoint may send. */
@@ -75,21 +63,10 @@ function mayBeSent(code: number): boolean {
 /** The body of a close frame. */
 export function closePayload(code: number, reason: string): Uint8Array {
   if (!Number.isInteger(code) || !mayBeSent(code))
-    throw new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `Expected 1000–1003, 1007–1014 or 3000–4999 for a close code but got ${describe(code)}`,
-    );
-  if (typeof reason !== 'string')
-    throw new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `Expected a string for a close reason but got ${describe(reason)}`,
-    );
+    throw unexpected('1000–1003, 1007–1014 or 3000–4999', 'a close code', describe(code));
+  if (typeof reason !== 'string') throw unexpected('a string', 'a close reason', describe(reason));
   const size = Buffer.byteLength(reason);
-  if (size > 123)
-    throw new LwsError(
-      'ERR_INVALID_ARGUMENT',
-      `Expected at most 123 bytes for a close reason but got ${size}`,
-    );
+  if (size > 123) throw unexpected('at most 123 bytes', 'a close reason', `${size}`);
   const payload = Buffer.allocUnsafe(2 + size);
   payload.writeUInt16BE(code, 0);
   payload.write(reason, 2);

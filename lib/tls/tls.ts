@@ -10,7 +10,7 @@ import {
   type TlsHandle,
 } from '../crossing/native.js';
 import { Buffer } from '../shared/ambient.js';
-import { describe } from '../shared/arguments.js';
+import { type Check, checkTable, kindOf, oneOf, type, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import { type Authorities, nodeAuthorities, verifiesByDefault } from './authorities.js';
@@ -64,43 +64,30 @@ export interface ClientTlsOptions extends CommonTlsOptions {
 
 const versions: Record<string, number> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
 
-const common = [
-  'cert',
-  'key',
-  'pfx',
-  'passphrase',
-  'ca',
-  'ciphers',
-  'cipherSuites',
-  'groups',
-  'minVersion',
-  'maxVersion',
-  'rejectUnauthorized',
-];
+const ofSource = () => {};
+const boolean = type('boolean');
+const aVersion = oneOf(...Object.keys(versions));
+/** Some are secrets: nothing of them is told. */
+const aString: Check = (name, value) => {
+  if (typeof value !== 'string') throw wrong(name, 'a string', value, kindOf(value));
+};
 
-function invalid(name: string, expected: string, value: unknown): LwsError {
-  return new LwsError(
-    'ERR_INVALID_OPTION',
-    `Expected ${expected} for the option "${name}" but got ${describe(value)}`,
-  );
-}
-
-/** Names what is unknown or of the wrong type. */
-function check(options: unknown, known: readonly string[], within: string): void {
-  if (typeof options !== 'object' || options === null) throw invalid(within, 'an object', options);
-  for (const [name, value] of Object.entries(options)) {
-    if (!known.includes(name)) throw new LwsError('ERR_INVALID_OPTION', `Unknown option "${within}.${name}"`);
-    if (value === undefined) continue;
-    const full = `${within}.${name}`;
-    if (name === 'requestCert' || name === 'rejectUnauthorized') {
-      if (typeof value !== 'boolean') throw invalid(full, 'a boolean', value);
-    } else if (name === 'minVersion' || name === 'maxVersion') {
-      if (!Object.hasOwn(versions, value as string)) throw invalid(full, "'TLSv1.2' or 'TLSv1.3'", value);
-    } else if (!['cert', 'key', 'ca', 'pfx', 'sni'].includes(name) && typeof value !== 'string') {
-      throw invalid(full, 'a string', value);
-    }
-  }
-}
+const commonChecks: Record<string, Check> = {
+  cert: ofSource,
+  key: ofSource,
+  pfx: ofSource,
+  passphrase: aString,
+  ca: ofSource,
+  ciphers: aString,
+  cipherSuites: aString,
+  groups: aString,
+  minVersion: aVersion,
+  maxVersion: aVersion,
+  rejectUnauthorized: boolean,
+};
+const clientChecks: Record<string, Check> = { ...commonChecks, servername: aString };
+const certificateChecks: Record<string, Check> = { ...commonChecks, requestCert: boolean };
+const serverChecks: Record<string, Check> = { ...certificateChecks, sni: ofSource };
 
 function readFile(name: string, path: string): Buffer {
   try {
@@ -115,7 +102,7 @@ function pem(name: string, source: PemSource | undefined): Uint8Array | undefine
   const parts = Array.isArray(source) ? source : [source];
   const read = parts.map((part: unknown) => {
     if (isUint8Array(part)) return part;
-    if (typeof part !== 'string') throw invalid(name, 'PEM text, a path, bytes, or an array of them', part);
+    if (typeof part !== 'string') throw wrong(name, 'PEM text, a path, bytes, or an array of them', part);
     return part.includes('-----BEGIN') ? Buffer.from(part) : readFile(name, part);
   });
   return Buffer.concat(read.flatMap((part) => [part, Buffer.from('\n')]));
@@ -138,10 +125,10 @@ export function serverNameOf(name: string): string | undefined {
 
 /** @throws LwsError ERR_INVALID_OPTION for what is unknown or of the wrong type; files are not read. */
 export function checkClientTls(options: unknown): void {
-  check(options, [...common, 'servername'], 'tls');
+  checkTable(options, clientChecks, 'tls');
   const { servername } = options as ClientTlsOptions;
   if (servername !== undefined && serverNameOf(servername) === undefined)
-    throw invalid('tls.servername', 'a host name or an IP address', servername);
+    throw wrong('tls.servername', 'a host name or an IP address', servername);
 }
 
 /** What the native side fills a context with; files are read now. */
@@ -152,9 +139,9 @@ function resolve(
 ): Partial<NativeTlsOptions> {
   const { pfx } = o;
   if (o.minVersion === 'TLSv1.3' && o.maxVersion === 'TLSv1.2')
-    throw invalid(`${within}.maxVersion`, 'no version below "minVersion"', o.maxVersion);
+    throw wrong(`${within}.maxVersion`, 'no version below "minVersion"', o.maxVersion);
   if (pfx !== undefined && typeof pfx !== 'string' && !isUint8Array(pfx))
-    throw invalid(`${within}.pfx`, 'bytes or a path', pfx);
+    throw wrong(`${within}.pfx`, 'bytes or a path', pfx);
   const ca = pem(`${within}.ca`, o.ca);
   const askPeer = !client && (o.requestCert ?? false);
   const verifyPeer = client
@@ -207,13 +194,13 @@ function checkIdentity({ cert, key, pfx }: CommonTlsOptions, within: string): vo
  * @throws LwsError ERR_INVALID_OPTION for what cannot be read or does not fit together.
  */
 export function serverTls(options: ServerTlsOptions): TlsHandle {
-  check(options, [...common, 'requestCert', 'sni'], 'tls');
+  checkTable(options, serverChecks, 'tls');
   checkIdentity(options, 'tls');
   const n = native();
   const handle = create(n, resolve(options, 'tls', false), 'tls');
   for (const [name, other] of Object.entries(options.sni ?? {})) {
     const within = `tls.sni.${name}`;
-    check(other, [...common, 'requestCert'], within);
+    checkTable(other, certificateChecks, within);
     checkIdentity(other, within);
     n.addTlsName(handle, name, create(n, resolve(other, within, false), within));
   }
@@ -246,7 +233,7 @@ function fingerprint(options: Partial<NativeTlsOptions>, trusted: Authorities | 
  */
 export function clientTls(options: ClientTlsOptions | undefined): TlsHandle {
   const { servername, ...rest } = options ?? {};
-  check(rest, common, 'tls');
+  checkTable(rest, commonChecks, 'tls');
   const resolved = resolve(rest, 'tls', true);
   const key = fingerprint(resolved, rest.ca === undefined ? nodeAuthorities() : undefined);
   const context = clientContexts.get(key) ?? create(native(), resolved, 'tls');

@@ -240,7 +240,7 @@ describe('server.adopt', () => {
       server.adopt(socket.socket, { rawHeaders: [] } as unknown as IncomingMessage, undefined, {
         date: 1,
       } as never),
-    ).toThrow(/Unknown option "date" of adopt/);
+    ).toThrow(/Unknown option "date"; did you mean "data"/);
   });
 });
 

@@ -115,9 +115,9 @@ describe('libwebsockets sessions', () => {
     [['sessions'], '--redis <url> is missing'],
     [
       ['sessions', '--redis', 'redis://x', '--limit', 'many'],
-      '--limit has to be a number from 1 to 1000000, but is many',
+      'Expected a number from 1 to 1000000 for --limit but got the string "many"',
     ],
-    [['sessions', '--redis', 'redis://x', '--only', 'cats'], '--only has to be'],
+    [['sessions', '--redis', 'redis://x', '--only', 'cats'], 'Expected sessions, users or nodes for --only'],
     [['sessions', '--rediss', 'x'], "Unknown option '--rediss'"],
     [['session'], 'there is no command "session"'],
   ])('%j is refused with one sentence and exit code 2', async (args, message) => {

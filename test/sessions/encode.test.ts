@@ -131,29 +131,45 @@ function nested(levels: number): unknown {
 
 describe('values that cannot be stored', () => {
   test.each([
-    ['a function', { a: { f: () => 1 } }, 'data.a.f is a function, which cannot be stored'],
-    ['a symbol', [Symbol('s')], 'data[0] is Symbol(s), which cannot be stored'],
-    ['a class instance', { carts: [new Cart()] }, 'data.carts[0] is a Cart, which cannot be stored'],
-    ['an error', new Map([['e', new Error('x')]]), 'data<value 0> is an Error, which cannot be stored'],
-    ['a promise', new Set([Promise.resolve()]), 'data<item 0> is a Promise, which cannot be stored'],
-    ['symbol keys', { [Symbol('k')]: 1 }, 'data is an object with symbol keys'],
+    ['a function', { a: { f: () => 1 } }, 'for data.a.f but got a function'],
+    ['a symbol', [Symbol('s')], 'for data[0] but got a symbol'],
+    ['a class instance', { carts: [new Cart()] }, 'for data.carts[0] but got an object of Cart'],
+    ['an error', new Map([['e', new Error('x')]]), 'for data<value 0> but got an object of Error'],
+    ['a promise', new Set([Promise.resolve()]), 'for data<item 0> but got an object of Promise'],
+    ['symbol keys', { [Symbol('k')]: 1 }, 'for data but got an object with symbol keys'],
     [
       'a subclass of a typed array',
       new (class Bytes extends Uint8Array {})(1),
-      'data is a Bytes, which cannot be stored',
+      'for data but got an object of Bytes',
     ],
-    ['a cycle', cycle, 'data.self refers to data, which it is part of: a cycle cannot be stored'],
-    ['a cycle further down', { a: [deepCycle] }, 'data.a[0].self refers to data.a[0]'],
-    ['a subclass of Map', { m: new (class Cart2 extends Map {})() }, 'data.m is a Cart2, which cannot'],
-    ['a subclass of Array', { a: new (class List extends Array {})() }, 'data.a is a List, which cannot'],
-    ['a subclass of Date', new (class Day extends Date {})(0), 'data is a Day, which cannot'],
-    ['what match() answers', 'ab'.match(/b/), 'data is an Array with properties of its own'],
-    ['a Set with a name', Object.assign(new Set(), { n: 1 }), 'data is a Set with properties of its own'],
-    ['a hidden key', Object.defineProperty({}, 'a', { value: 1 }), 'data is an object with hidden keys'],
-    ['arguments', { a: argumentsOf(1) }, 'data.a is an object with symbol keys'],
-    ['a number in an object', [new Number(1)], 'data[0] is a Number, which cannot be stored'],
-    ['a regular expression', [/a/], 'data[0] is a RegExp, which cannot be stored'],
-    ['shared memory', [new SharedArrayBuffer(1)], 'data[0] is a SharedArrayBuffer, which cannot be stored'],
+    ['a cycle', cycle, 'no cycle for data.self but got data, which it is part of'],
+    ['a cycle further down', { a: [deepCycle] }, 'no cycle for data.a[0].self but got data.a[0]'],
+    ['a subclass of Map', { m: new (class Cart2 extends Map {})() }, 'for data.m but got an object of Cart2'],
+    [
+      'a subclass of Array',
+      { a: new (class List extends Array {})() },
+      'for data.a but got an object of List',
+    ],
+    ['a subclass of Date', new (class Day extends Date {})(0), 'for data but got an object of Day'],
+    [
+      'what match() answers',
+      'ab'.match(/b/),
+      'for data but got an object of Array with properties of its own',
+    ],
+    [
+      'a Set with a name',
+      Object.assign(new Set(), { n: 1 }),
+      'for data but got an object of Set with properties of its own',
+    ],
+    [
+      'a hidden key',
+      Object.defineProperty({}, 'a', { value: 1 }),
+      'for data but got an object with hidden keys',
+    ],
+    ['arguments', { a: argumentsOf(1) }, 'for data.a but got an object with symbol keys'],
+    ['a number in an object', [new Number(1)], 'for data[0] but got an object of Number'],
+    ['a regular expression', [/a/], 'for data[0] but got an object of RegExp'],
+    ['shared memory', [new SharedArrayBuffer(1)], 'for data[0] but got an object of SharedArrayBuffer'],
     [
       'a getter that throws',
       {
@@ -166,7 +182,7 @@ describe('values that cannot be stored', () => {
       'data.a.b cannot be read: mine',
     ],
     ['a revoked Proxy', { a: revoked() }, 'data.a cannot be read'],
-    ['65 levels', nested(65), 'data is nested deeper than 64 levels'],
+    ['65 levels', nested(65), 'at most 64 levels for data but got more'],
   ])('%s is refused with its place', (_, value, message) => {
     expect(() => encode(value, 'data')).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }));
     expect(() => encode(value, 'data')).toThrow(message);
@@ -184,7 +200,7 @@ describe('values that cannot be stored', () => {
 
   test('a value of exactly the bound is stored', () => {
     expect(encode('x'.repeat(97), 'data', 100).length).toBe(100);
-    expect(() => encode('x'.repeat(98), 'data', 100)).toThrow('more than 100 bytes');
+    expect(() => encode('x'.repeat(98), 'data', 100)).toThrow('at most 100 bytes for data but got more');
   });
 });
 

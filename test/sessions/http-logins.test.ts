@@ -297,9 +297,9 @@ describe('a store on a SessionStore, by itself', () => {
   });
 
   test.each([
-    [{ ttl: 0 }, 'ttl has to be'],
-    [{ Store: 5 }, "Store has to be express-session's"],
-    [{ Stor: 5 }, 'no option "Stor"'],
+    [{ ttl: 0 }, 'for the option "ttl" but got the number 0'],
+    [{ Store: 5 }, "express-session's session.Store for the option"],
+    [{ Stor: 5 }, 'Unknown option "Stor"; did you mean "Store"?'],
   ])('refuses the options %j', (options, message) => {
     const wrong = { Store, store: new MemoryStore(), ...options } as unknown as {
       Store: typeof Store;
@@ -339,12 +339,12 @@ describe('signed cookies', () => {
   });
 
   test.each([
-    [{ secret: '' }, 'secret has to be'],
-    [{ secret: [] }, 'secret has to be'],
-    [{ secret: [''] }, 'secret has to be'],
-    [{ store: {} }, 'store has to be an express-session store'],
-    [{ cookie: '' }, 'cookie has to be a name'],
-    [{ cooky: 'x' }, 'no option "cooky"'],
+    [{ secret: '' }, 'for the option "secret" but got a string of 0 bytes'],
+    [{ secret: [] }, 'a non-empty string, or several for the option "secret"'],
+    [{ secret: [''] }, 'a non-empty string, or several for the option "secret"'],
+    [{ store: {} }, 'an express-session store for the option "store"'],
+    [{ cookie: '' }, 'a name for the option "cookie"'],
+    [{ cooky: 'x' }, 'Unknown option "cooky"; did you mean "cookie"?'],
   ])('HttpLogins refuses the options %j', (options, message) => {
     const wrong = { store: new ExpressMemoryStore() as unknown as HttpSessionStore, secret, ...options };
     expect(() => new HttpLogins(wrong as { store: HttpSessionStore; secret: string })).toThrow(message);

@@ -236,7 +236,7 @@ describe('HTTP sessions', () => {
     stopping.push(manager);
     await expect(manager.attach(new FakeSocket(), { loginId: 'l' })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARGUMENT',
-      message: expect.stringContaining('logins.touch() has to resolve to a boolean'),
+      message: expect.stringContaining('a boolean for what logins.touch() resolves to'),
     });
   });
 });

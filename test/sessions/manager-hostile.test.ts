@@ -43,34 +43,64 @@ function newManager(options: SessionManagerOptions = {}) {
 describe('what is wrong with an attach', () => {
   const socket = () => new FakeSocket();
   test.each<[string, unknown, unknown, string]>([
-    ['no connection', null, {}, 'a connection has id, isOpen, closed, send() and close()'],
+    [
+      'no connection',
+      null,
+      {},
+      'an object with id, isOpen, closed, send() and close() for a connection but got null',
+    ],
     [
       'a connection without send',
       { id: 'a', closed: Promise.resolve(), close() {} },
       {},
-      'but this is an Object',
+      'for a connection but got an object of Object',
     ],
-    ['a connection without closed', { id: 'a', send() {}, close() {} }, {}, 'a connection has id'],
+    [
+      'a connection without closed',
+      { id: 'a', send() {}, close() {} },
+      {},
+      'an object with id, isOpen, closed, send() and close() for a connection',
+    ],
     [
       'an id that is no string',
       Object.assign(socket(), { id: 7 }),
       {},
-      'the id of a connection has to be a string',
+      'for the id of a connection but got a number',
     ],
-    ['an endless id', new FakeSocket('x'.repeat(300)), {}, 'the id of a connection has to be 1 to 256 bytes'],
-    ['a request that is a string', socket(), 'sid', 'told by an object, but this is a string of 3 bytes'],
-    ['a request that is null', socket(), null, 'told by an object, but this is null'],
-    ['an authentication that ends never', socket(), { authExpiresAt: Number.NaN }, 'authExpiresAt has to be'],
-    ['an authentication that ends in words', socket(), { authExpiresAt: 'soon' }, 'authExpiresAt has to be'],
+    [
+      'an endless id',
+      new FakeSocket('x'.repeat(300)),
+      {},
+      '1 to 256 bytes of well-formed text without NUL for the id of a connection',
+    ],
+    [
+      'a request that is a string',
+      socket(),
+      'sid',
+      'an object for a request for a session but got a string of 3 bytes',
+    ],
+    ['a request that is null', socket(), null, 'an object for a request for a session but got null'],
+    [
+      'an authentication that ends never',
+      socket(),
+      { authExpiresAt: Number.NaN },
+      'epoch milliseconds for authExpiresAt',
+    ],
+    [
+      'an authentication that ends in words',
+      socket(),
+      { authExpiresAt: 'soon' },
+      'epoch milliseconds for authExpiresAt',
+    ],
     [
       'a user that is an object',
       socket(),
       { userId: { constructor: { name: 'x\u001b[2J' } } },
-      'but is an object',
+      'for userId but got an object of no class',
     ],
-    ['attributes that are a list', socket(), { attributes: [1] }, 'attributes have to be a plain object'],
-    ['a time to live below 1', socket(), { ttl: 0 }, 'ttl has to be an integer'],
-    ['a new id that is none', socket(), { newId: 5 }, 'a session id is made by newId()'],
+    ['attributes that are a list', socket(), { attributes: [1] }, 'a plain object, as {}, for attributes'],
+    ['a time to live below 1', socket(), { ttl: 0 }, 'for ttl but got the number 0'],
+    ['a new id that is none', socket(), { newId: 5 }, 'an id of newId() for newId'],
   ])('%s is refused, and leaves no session', async (_, connection, request, message) => {
     const { manager } = newManager();
     await expect(manager.attach(connection as FakeSocket, request as object)).rejects.toMatchObject(
@@ -83,21 +113,21 @@ describe('what is wrong with an attach', () => {
 
 describe('what is wrong with an update', () => {
   test.each<[string, unknown, string]>([
-    ['no function', { n: 2 }, 'update() takes a function, but got an Object'],
+    ['no function', { n: 2 }, 'a function for update() but got an object of Object'],
     [
       'a function that returns a number',
       (draft: { n: number }) => ++draft.n,
-      'alters its draft, or returns an object, but returned 2',
+      'an object or nothing for what the function of update() returns but got a number',
     ],
-    ['an async function', async () => ({ n: 2 }), 'has to be synchronous'],
+    ['an async function', async () => ({ n: 2 }), 'a synchronous function'],
     [
       'an async function that fails',
       async () => {
         throw new Error('late');
       },
-      'has to be synchronous',
+      'a synchronous function',
     ],
-    ['a function that returns a list', () => [], 'attributes have to be a plain object'],
+    ['a function that returns a list', () => [], 'a plain object, as {}, for attributes'],
   ])('%s is refused, and nothing changes', async (_, change, message) => {
     const { manager } = newManager();
     const session = await manager.attach(new FakeSocket(), { attributes: { n: 1 } });
@@ -119,7 +149,9 @@ describe('what is wrong with a message or a close', () => {
   ])('a target that is %s is refused', async (_, target) => {
     const { manager } = newManager();
     for (const run of [() => manager.send(target as Target, 'x'), () => manager.close(target as Target)])
-      await expect(run()).rejects.toMatchObject(refused('a target is one of'));
+      await expect(run()).rejects.toMatchObject(
+        refused('{ session }, { connection }, { user } or { login } with an id for a target'),
+      );
   });
 
   test.each([[1e9], [null], [{}], [true]])('data that is %j is refused and takes no memory', async (data) => {
@@ -159,8 +191,10 @@ describe('what is wrong with a message or a close', () => {
     const { manager } = newManager({ nodeId: 'me' });
     const socket = new FakeSocket();
     await manager.attach(socket);
-    await expect(manager.releaseNode('me')).rejects.toMatchObject(refused('this is its own'));
-    await expect(manager.releaseNode('')).rejects.toMatchObject(refused('nodeId has to be 1 to 256 bytes'));
+    await expect(manager.releaseNode('me')).rejects.toMatchObject(refused('but got its own'));
+    await expect(manager.releaseNode('')).rejects.toMatchObject(
+      refused('for nodeId but got a string of 0 bytes'),
+    );
     expect(manager.of(socket)?.status).toBe('active');
   });
 });

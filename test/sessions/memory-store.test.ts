@@ -44,9 +44,9 @@ describe('MemoryStore: bounds', () => {
   });
 
   test.each([
-    [{ maxSessions: 0 }, 'maxSessions has to be an integer'],
-    [{ maxBytes: 1.5 }, 'maxBytes has to be an integer'],
-    [{ maxSession: 5 }, 'no option "maxSession"'],
+    [{ maxSessions: 0 }, 'for the option "maxSessions" but got the number 0'],
+    [{ maxBytes: 1.5 }, 'for the option "maxBytes" but got the number 1.5'],
+    [{ maxSession: 5 }, 'Unknown option "maxSession"; did you mean "maxSessions"?'],
   ])('refuses the options %j', (options, message) => {
     expect(() => new MemoryStore(options as MemoryStoreOptions)).toThrow(message);
   });

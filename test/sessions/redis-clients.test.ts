@@ -167,7 +167,7 @@ describe('clients that the store does not know', () => {
       { sendCommand: function_, duplicate: function_, masters: [], sSubscribe: function_ },
       "'redis' 3 or 4",
     ],
-    ['an object', { get: function_ }, 'but is an Object'],
+    ['an object', { get: function_ }, 'but got an object of Object'],
   ])('%s is refused by name', (_, client, message) => {
     expect(() => new RedisStore({ client: client as RedisClient })).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(message) }),

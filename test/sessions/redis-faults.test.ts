@@ -378,13 +378,13 @@ describe('Redis that fails', () => {
   });
 
   test.each([
-    [{ prefix: 'a{b}' }, 'prefix has to be'],
-    [{ prefix: '' }, 'prefix has to be'],
-    [{ partitions: 0 }, 'partitions has to be an integer from 1 to 1024'],
-    [{ timeout: 5 }, 'timeout has to be an integer'],
-    [{ prefixx: 'a' }, 'no option "prefixx"'],
-    [{ client: {} }, 'client has to be a client'],
-    [{ client: null }, 'client has to be a client'],
+    [{ prefix: 'a{b}' }, '1 to 64 characters without braces for the option "prefix"'],
+    [{ prefix: '' }, '1 to 64 characters without braces for the option "prefix"'],
+    [{ partitions: 0 }, 'an integer from 1 to 1024 for the option "partitions"'],
+    [{ timeout: 5 }, 'an integer from 10 to 60000 for the option "timeout"'],
+    [{ prefixx: 'a' }, 'Unknown option "prefixx"; did you mean "prefix"?'],
+    [{ client: {} }, 'a client or cluster client of'],
+    [{ client: null }, 'a client or cluster client of'],
     [{ client: { callBuffer: 1, status: 'ready', isCluster: true } }, 'shardedSubscribers: true'],
   ])('the options %j are refused', async (options, message) => {
     const client = await connect();

@@ -147,14 +147,24 @@ describe('a server with sessions', () => {
   });
 
   test('[M7] [D-M4] broadcast reaches every client that has its session, once, and none in its handshake', async () => {
-    const { join, sessions, url } = await live({ upgrade: async () => ({ data: await sleep(60) }) });
+    let asked = 0;
+    let release: (() => void) | undefined;
+    const hold = () => new Promise<void>((resolve) => (release = resolve));
+    const upgrade = async () => ({ data: ++asked > 3 ? await hold() : undefined });
+    const { join, sessions, url } = await live({ upgrade });
     const clients = await Promise.all([join(), join(), join()]);
     await until('attached', () => sessions.stats().attached === 3);
     const late = new WebSocket(url);
-    await sleep(20);
+    const told: unknown[] = [];
+    late.on('message', (data) => told.push(data));
+    const opened = once(late, 'open');
+    await until('the late one is in its handshake', () => release !== undefined);
     expect(sessions.broadcast('hällo').map(({ result }) => result)).toEqual(['sent', 'sent', 'sent']);
     await until('received', () => clients.every(({ messages }) => messages.length === 1));
-    await once(late, 'open');
+    release!();
+    await opened;
+    await until('attached', () => sessions.stats().attached === 4);
+    expect(told).toEqual([]);
     late.terminate();
     expect(clients.map(({ messages }) => messages)).toEqual([['hällo'], ['hällo'], ['hällo']]);
   });
