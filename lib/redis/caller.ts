@@ -58,7 +58,7 @@ const movingTime = 2000;
 export function createCaller(link: RedisLink, timeout: number): Caller {
   const queue = readyQueue(link);
   const moving = new Map<string, number>();
-  let functions = true;
+  let functions = link.lacksFunctions !== true;
   let loading: Promise<void> | undefined;
 
   /** Brings the library to every master. Refused everywhere: there will be no functions for us. */

@@ -1,4 +1,6 @@
 import { wrong } from '../shared/checks.js';
+import { type CommandClient, linkCommandClient } from './command-client.js';
+
 import { type IoredisClient, type IoredisCluster, linkIoredis, linkIoredisCluster } from './ioredis.js';
 import type { RedisLink } from './link.js';
 import {
@@ -9,10 +11,10 @@ import {
 } from './node-redis.js';
 
 /**
- * A client of `redis` 5 or 6 (`createClient`, `createCluster`) or of `ioredis` 5 or 6 (`Redis`, `Cluster`),
- * connected by its owner. The store uses it and never closes it.
+ * A client of `redis` 5 or 6 (`createClient`, `createCluster`), of `ioredis` 5 or 6 (`Redis`, `Cluster`), or
+ * {@link CommandClient | anything that sends commands}, connected by its owner. The store uses it and never closes it.
  */
-export type RedisClient = NodeRedisClient | NodeRedisCluster | IoredisClient | IoredisCluster;
+export type RedisClient = NodeRedisClient | NodeRedisCluster | IoredisClient | IoredisCluster | CommandClient;
 
 const anyClient =
   "a client or cluster client of 'redis' 5 or 6 or of 'ioredis', no pool and no sentinel client,";
@@ -35,11 +37,19 @@ export function linkTo(client: unknown): RedisLink {
   if (has(client, 'sendCommand', 'duplicate', 'subscribe') && !('getSentinelNode' in client)) {
     return linkNodeRedis(client as unknown as NodeRedisClient);
   }
+  // Every client of `redis` can map types, and other arguments than ours to `sendCommand`.
+  if (has(client, 'sendCommand') && !('withTypeMapping' in client) && isFunction(client.sendCommand)) {
+    return linkCommandClient(client as unknown as CommandClient);
+  }
   throw wrong('client', anyClient, client);
 }
 
 function has<K extends string>(value: unknown, ...names: K[]): value is Record<K, unknown> {
   return typeof value === 'object' && value !== null && names.every((name) => name in value);
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function';
 }
 
 /** Since 5 its clients say how replies are to come; 3 has `send_command` beside. */

@@ -12,6 +12,8 @@ export interface RedisLink {
    * before since its slot is moving, so it is not to share its way with others.
    */
   send(key: string, args: readonly Argument[], isRetry?: boolean): Promise<Reply>;
+  /** Functions cannot be loaded everywhere by it, so operations run as scripts. Default: they are functions. */
+  readonly lacksFunctions?: boolean;
   /** Sends one keyless command to every master; resolves to one outcome each. */
   sendToMasters(args: readonly Argument[]): Promise<PromiseSettledResult<Reply>[]>;
   isReady(): boolean;

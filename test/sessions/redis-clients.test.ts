@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type RedisClient, RedisStore } from '../../lib/redis/index.js';
+import { type CommandClient, type RedisClient, RedisStore } from '../../lib/redis/index.js';
 import { conformance } from '../../lib/sessions/conformance/index.js';
 import { SessionManager } from '../../lib/sessions/index.js';
 import { FakeSocket } from './helpers/fake-socket.js';
@@ -167,10 +167,75 @@ describe('clients that the store does not know', () => {
       { sendCommand: function_, duplicate: function_, masters: [], sSubscribe: function_ },
       "'redis' 3 or 4",
     ],
+    ['a pool', { sendCommand: function_, execute: function_, withTypeMapping: function_ }, 'client'],
+    ['a sendCommand that is none', { sendCommand: 'PING' }, 'client'],
     ['an object', { get: function_ }, 'but got an object of Object'],
   ])('%s is refused by name', (_, client, message) => {
     expect(() => new RedisStore({ client: client as RedisClient })).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(message) }),
     );
+  });
+});
+
+describe('a client that the store only knows to send commands', () => {
+  const over = (client: Redis): CommandClient => ({
+    sendCommand: ([command = '', ...args]) => client.callBuffer(String(command), args),
+  });
+
+  function connect(): Redis {
+    const client = new Redis({ port: server.port });
+    closing.push(() => client.disconnect());
+    return client;
+  }
+
+  test('is refused at its first call where it makes texts of bytes', async () => {
+    const client = connect();
+    const texts: CommandClient = {
+      sendCommand: ([command = '', ...args]) => client.call(String(command), args),
+    };
+    const store = new RedisStore({ client: texts, prefix: `texts${++cases}:` });
+    await expect(store.create({ ttl: 1000 })).rejects.toMatchObject({
+      code: 'ERR_STORE',
+      message: expect.stringContaining('client has to answer bulk strings as bytes'),
+    });
+    expect(await client.keys(`texts${cases}:*`)).toEqual([]);
+  });
+
+  test('is asked once whether it does, and by scripts only', async () => {
+    const client = connect();
+    const commands: string[] = [];
+    const listed: CommandClient = {
+      sendCommand(args, options) {
+        commands.push(`${args[0]} ${options.key?.replace(/^.*:/, '')}`);
+        return over(client).sendCommand(args, options);
+      },
+    };
+    const store = new RedisStore({ client: listed, partitions: 1, prefix: `asked${++cases}:` });
+    await store.count();
+    await Promise.all([store.count(), store.count()]);
+    expect(commands.filter((command) => command.startsWith('ECHO'))).toEqual(['ECHO exp']);
+    expect(commands.filter((command) => command.startsWith('EVALSHA'))).toEqual(Array(3).fill('EVALSHA exp'));
+    expect(commands.join()).not.toContain('FCALL');
+  });
+
+  test('without subscribe finds what other nodes ended at its next contact', async () => {
+    const make = () => new RedisStore({ client: over(connect()), prefix: `quiet${cases}:` });
+    cases++;
+    const [manager, other] = [make(), make()].map((store) => new SessionManager({ store, ttl: 60_000 })) as [
+      SessionManager,
+      SessionManager,
+    ];
+    closing.push(
+      () => manager.stop(),
+      () => other.stop(),
+    );
+    await manager.ready;
+    const socket = new FakeSocket();
+    const session = await manager.attach(socket);
+    await other.end(session.id);
+    expect(socket.isOpen).toBe(true);
+    await session.touch().catch(() => undefined);
+    await until('closed', () => !socket.isOpen);
+    expect(socket.code).toBe(1008);
   });
 });

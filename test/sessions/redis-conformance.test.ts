@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { type RedisClient, RedisStore } from '../../lib/redis/index.js';
+import { type CommandClient, type RedisClient, RedisStore } from '../../lib/redis/index.js';
 import { guardKeys } from '../../lib/redis/program.js';
 import { conformance } from '../../lib/sessions/conformance/index.js';
 import { type RedisCluster, type RedisServer, startCluster, startRedis } from './helpers/redis-server.js';
@@ -87,6 +87,27 @@ async function withoutFunctions(): Promise<RedisClient> {
   return nodeRedis({ username: 'scripts', password: 's', RESP: 2 });
 }
 
+/** What is known of it is that it sends commands. */
+async function commandClient(): Promise<CommandClient> {
+  const client = new Redis({ port: server.port });
+  const subscriber = new Redis({ port: server.port });
+  closing.push(
+    () => client.disconnect(),
+    () => subscriber.disconnect(),
+  );
+  return {
+    sendCommand: ([command = '', ...args]) => client.callBuffer(String(command), args),
+    async subscribe(channel, receive) {
+      subscriber.on('messageBuffer', (from: Buffer, message: Buffer) => {
+        if (from.toString() === channel) receive(message);
+      });
+      await subscriber.subscribe(channel);
+      return () => subscriber.unsubscribe(channel);
+    },
+  };
+}
+
+suite('whatever sends commands, and redis', 16, () => Promise.all([commandClient(), nodeRedis()]));
 suite('redis, and ioredis', 16, () => Promise.all([nodeRedis(), ioredis()]));
 suite('scripts with RESP2, and functions, in one partition', 1, () =>
   Promise.all([withoutFunctions(), nodeRedis()]),
