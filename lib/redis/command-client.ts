@@ -21,7 +21,9 @@ export interface CommandClient {
    * Listens to a channel, again by itself after its connection was lost; resolves to what ends that. Left out: what
    * other nodes tell is found at the next contact with the store.
    */
-  subscribe?(channel: string, receive: (message: Uint8Array) => void): Promise<() => unknown>;
+  subscribe?:
+    | ((channel: string, receive: (message: Uint8Array) => void) => Promise<() => unknown>)
+    | undefined;
 }
 
 /** No text has these bytes. */

@@ -105,32 +105,36 @@ async function report(child: Child): Promise<Report> {
   return JSON.parse((await child.line())!) as Report;
 }
 
-test(`${TOTAL} connections leave nothing behind`, async () => {
-  /* a young generation that may grow would hide what grows */
-  const child = await start('churn-server.mjs', [], { node: ['--expose-gc', '--max-semi-space-size=1'] });
-  const port = Number(await child.line());
-  await come(port, WARM_UP);
-  const reports = [await report(child)];
-  for (let i = 0; i < WINDOWS; i++) {
-    await come(port, WINDOW);
-    reports.push(await report(child));
-  }
-  const before = reports[0]!;
-  const after = reports[WINDOWS]!;
-  const quiet = { transports: 0, connections: 0, topics: 0, subscriptions: 0 };
-  for (const one of reports) expect(one).toMatchObject(quiet);
-  expect(after.accepted).toBe(TOTAL);
-  expect(after.opened).toBeGreaterThan(TOTAL / 2);
-  expect(after.closed).toBe(after.opened);
-  expect(after.collected).toBe(after.opened);
-  expect(after.descriptors).toBe(before.descriptors);
-  /* those at once, and those that rest while their end is told */
-  expect(after.highestSlot).toBeLessThan(4 * AT_ONCE);
-  expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(256 * 1024);
-  expect(after.heapUsed - before.heapUsed).toBeLessThan(1024 * 1024);
-  /* less than any struct of a connection; under LWS_SOAK less than nine bytes */
-  const growths = reports.slice(1).map(({ rss }, i) => rss - reports[i]!.rss);
-  expect(Math.min(...growths) / WINDOW).toBeLessThan(soak ? 9 : 500);
-  child.say('end');
-  expect(await child.ended).toMatchObject({ code: 0, signal: null, stderr: '' });
-});
+test(
+  `${TOTAL} connections leave nothing behind`,
+  async () => {
+    /* a young generation that may grow would hide what grows */
+    const child = await start('churn-server.mjs', [], { node: ['--expose-gc', '--max-semi-space-size=1'] });
+    const port = Number(await child.line());
+    await come(port, WARM_UP);
+    const reports = [await report(child)];
+    for (let i = 0; i < WINDOWS; i++) {
+      await come(port, WINDOW);
+      reports.push(await report(child));
+    }
+    const before = reports[0]!;
+    const after = reports[WINDOWS]!;
+    const quiet = { transports: 0, connections: 0, topics: 0, subscriptions: 0 };
+    for (const one of reports) expect(one).toMatchObject(quiet);
+    expect(after.accepted).toBe(TOTAL);
+    expect(after.opened).toBeGreaterThan(TOTAL / 2);
+    expect(after.closed).toBe(after.opened);
+    expect(after.collected).toBe(after.opened);
+    expect(after.descriptors).toBe(before.descriptors);
+    /* those at once, and those that rest while their end is told */
+    expect(after.highestSlot).toBeLessThan(4 * AT_ONCE);
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(256 * 1024);
+    expect(after.heapUsed - before.heapUsed).toBeLessThan(1024 * 1024);
+    /* less than any struct of a connection; under LWS_SOAK less than nine bytes */
+    const growths = reports.slice(1).map(({ rss }, i) => rss - reports[i]!.rss);
+    expect(Math.min(...growths) / WINDOW).toBeLessThan(soak ? 9 : 500);
+    child.say('end');
+    expect(await child.ended).toMatchObject({ code: 0, signal: null, stderr: '' });
+  },
+  TOTAL * 2 /* milliseconds each, beside another suite */,
+);
