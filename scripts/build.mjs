@@ -84,11 +84,23 @@ function configure(folder, settings, arch) {
   if (existsSync(cache) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
   console.log(`configuring ${relative(root, folder)}; the first build takes about half a minute`);
   // A cache from another place or generator would be refused.
-  for (const name of ['CMakeCache.txt', 'CMakeFiles'])
+  for (const name of ['CMakeCache.txt', 'CMakeFiles', ...moved(folder)])
     rmSync(join(folder, name), { recursive: true, force: true });
   const definitions = Object.entries(settings).map(([name, value]) => `--CD${name}=${value}`);
   cmakeJs(['configure', '--out', folder, '--arch', arch, ...definitions]);
   writeFileSync(stamp, key);
+}
+
+/** Folders in it that CMake configured where the checkout was before it was moved or copied. */
+function moved(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => {
+    if (!/^lws-[0-9a-f]{12}$/.test(name)) return false;
+    const cache = join(folder, name, 'CMakeCache.txt');
+    const place =
+      existsSync(cache) && /^CMAKE_CACHEFILE_DIR:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'));
+    return !place || !existsSync(place[1]) || realpathSync(place[1]) !== realpathSync(join(folder, name));
+  });
 }
 
 function cmakeJs(args) {
