@@ -20,7 +20,7 @@ const broadcast = (_connection, data) => {
 };
 
 const server = createServer({
-  ...(options.path ? { path: options.path } : { port: options.port, host: '127.0.0.1' }),
+  ...(options.path ? { socketPath: options.path } : { port: options.port, host: '127.0.0.1' }),
   ...(options.threads > 1 ? { reusePort: true } : {}),
   ...(options.busy ? { busyPoll: 1 } : {}),
   ...(options.transient ? { binaryType: 'transient' } : {}),

@@ -23,6 +23,7 @@ import { LwsError } from '../shared/errors.js';
 import { isAbortSignal } from '../shared/signals.js';
 import { type ClientTlsOptions, checkClientTls } from '../tls/tls.js';
 import { basicCredentials } from './credentials.js';
+import { elsewhere } from './elsewhere.js';
 import { parseProxy } from './proxy.js';
 
 /** Header fields of a request. */
@@ -137,7 +138,7 @@ export const connectChecks: Record<string, Check> = {
 
 /** @throws LwsError ERR_INVALID_OPTION that names the option, what was expected and what came. */
 export function checkConnectOptions(options: unknown): void {
-  checkTable(options, connectChecks, '');
+  checkTable(options, connectChecks, '', elsewhere);
   checkTogether(options as ConnectOptions<never>);
 }
 

@@ -27,8 +27,8 @@ export class Listening {
 
   /** @throws LwsError ERR_LISTEN; ERR_INVALID_STATE where it is not `wanted` any more once its host was looked up. */
   async begin(wanted: () => boolean): Promise<ListenAddress> {
-    const { path, host } = this.#options;
-    if (path !== undefined) return this.#bind(null, path);
+    const { socketPath, host } = this.#options;
+    if (socketPath !== undefined) return this.#bind(null, socketPath);
     if (host === undefined) return this.#bindDualStack();
     const address = await addressOf(host);
     if (!wanted()) throw new LwsError('ERR_INVALID_STATE', 'The server was closed before it listened');

@@ -24,6 +24,7 @@ import {
 } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import type { ServerTlsOptions } from '../tls/tls.js';
+import { elsewhere } from './elsewhere.js';
 
 /** Options of {@link createServer}. Times are milliseconds, sizes bytes. */
 export interface ServerOptions<D = unknown, X = unknown> {
@@ -32,7 +33,7 @@ export interface ServerOptions<D = unknown, X = unknown> {
   /** Address or name to listen on. Default: dual stack `::`, or `0.0.0.0` where IPv6 is absent. */
   host?: string | undefined;
   /** Listen on a unix socket instead; a leading `@` means Linux's abstract names. */
-  path?: string | undefined;
+  socketPath?: string | undefined;
   /** Queue of connections the kernel has accepted. Default 511. */
   backlog?: number | undefined;
   /** SO_REUSEPORT: several threads or processes share the port. Default false. */
@@ -134,7 +135,7 @@ const checks: Record<string, Check> = {
   ...handlerChecks,
   port: integer(0, 65535),
   host: text,
-  path: text,
+  socketPath: text,
   backlog: integer(1, 65535),
   reusePort: type('boolean'),
   ipv6Only: type('boolean'),
@@ -191,9 +192,12 @@ const checks: Record<string, Check> = {
 
 /** @throws LwsError ERR_INVALID_OPTION that names the option, what was expected and what came. */
 export function checkOptions(options: unknown): void {
-  checkTable(options, checks, '');
+  checkTable(options, checks, '', elsewhere);
   const o = options as ServerOptions;
   checkReaders(o as Handlers, '');
-  if (o.path !== undefined && (o.port !== undefined || o.host !== undefined))
-    throw new LwsError('ERR_INVALID_OPTION', 'Expected either "path" or "port" and "host" but got both');
+  if (o.socketPath !== undefined && (o.port !== undefined || o.host !== undefined))
+    throw new LwsError(
+      'ERR_INVALID_OPTION',
+      'Expected either "socketPath" or "port" and "host" but got both',
+    );
 }

@@ -105,8 +105,19 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** Of what is not known, with the name that was probably meant. */
-function unknown(what: string, name: string, known: readonly string[], code: LwsErrorCode): LwsError {
+/** What others call something: names of their options, and the sentence that leads to ours. */
+export type Elsewhere = ReadonlyMap<string, string>;
+
+/** Of what is not known, with what was probably meant. */
+function unknown(
+  what: string,
+  name: string,
+  known: readonly string[],
+  code: LwsErrorCode,
+  elsewhere?: Elsewhere,
+): LwsError {
+  const sentence = elsewhere?.get(name);
+  if (sentence !== undefined) return new LwsError(code, `Unknown ${what}: ${sentence}`);
   const lower = name.toLowerCase();
   const near = known
     .map((candidate) => [distance(lower, candidate.toLowerCase()), candidate] as const)
@@ -116,7 +127,12 @@ function unknown(what: string, name: string, known: readonly string[], code: Lws
 }
 
 /** Throws unless `options` is an object and has none but `known` names; `within` names what holds them, '' at the top. */
-export function checkNames(options: unknown, known: readonly string[], within: string): void {
+export function checkNames(
+  options: unknown,
+  known: readonly string[],
+  within: string,
+  elsewhere?: Elsewhere,
+): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw within === ''
       ? new LwsError('ERR_INVALID_OPTION', `Expected an object of options but got ${describe(options)}`)
@@ -124,7 +140,7 @@ export function checkNames(options: unknown, known: readonly string[], within: s
   const prefix = within === '' ? '' : `${within}.`;
   for (const name of Object.keys(options))
     if (!known.includes(name))
-      throw unknown(`option "${prefix}${name.slice(0, 60)}"`, name, known, 'ERR_INVALID_OPTION');
+      throw unknown(`option "${prefix}${name.slice(0, 60)}"`, name, known, 'ERR_INVALID_OPTION', elsewhere);
 }
 
 /** The same for an argument; `of` is what it is called. */
@@ -158,8 +174,13 @@ export function checkText(place: string, value: unknown): void {
 }
 
 /** Checks every option by its entry of `table`; `within` names the option that holds them, '' at the top. */
-export function checkTable(options: unknown, table: Record<string, Check>, within: string): void {
-  checkNames(options, Object.keys(table), within);
+export function checkTable(
+  options: unknown,
+  table: Record<string, Check>,
+  within: string,
+  elsewhere?: Elsewhere,
+): void {
+  checkNames(options, Object.keys(table), within, elsewhere);
   const prefix = within === '' ? '' : `${within}.`;
   for (const [name, value] of Object.entries(options as object))
     if (value !== undefined) table[name]!(prefix + name, value);

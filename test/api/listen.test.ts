@@ -113,9 +113,9 @@ describe('an address that cannot be had', () => {
 
   it.each([
     ['not of this machine', { host: '203.0.113.1' }, 'EADDRNOTAVAIL'],
-    ['in a folder that does not exist', { path: '/nonexistent/x.sock' }, 'ENOENT'],
-    ['a path that is too long', { path: `/tmp/${'x'.repeat(103)}` }, 'ENAMETOOLONG'],
-    ['an abstract path that is too long', { path: `@${'x'.repeat(108)}` }, 'ENAMETOOLONG'],
+    ['in a folder that does not exist', { socketPath: '/nonexistent/x.sock' }, 'ENOENT'],
+    ['a path that is too long', { socketPath: `/tmp/${'x'.repeat(103)}` }, 'ENAMETOOLONG'],
+    ['an abstract path that is too long', { socketPath: `@${'x'.repeat(108)}` }, 'ENAMETOOLONG'],
   ])('%s', async (_, options, code) => {
     expect(await listenError(options)).toMatchObject({
       code: 'ERR_LISTEN',
@@ -135,14 +135,17 @@ describe('an address that cannot be had', () => {
   it('a file that is no socket, which stays', async () => {
     const path = join(folder, 'file');
     writeFileSync(path, 'keep me');
-    expect((await listenError({ path })).cause).toMatchObject({ code: 'EADDRINUSE', address: path });
+    expect((await listenError({ socketPath: path })).cause).toMatchObject({
+      code: 'EADDRINUSE',
+      address: path,
+    });
     expect(statSync(path).size).toBe(7);
   });
 
   it('a unix socket on which somebody accepts', async () => {
     const path = join(folder, 'taken.sock');
     await occupy({ path });
-    expect((await listenError({ path })).cause).toMatchObject({ code: 'EADDRINUSE' });
+    expect((await listenError({ socketPath: path })).cause).toMatchObject({ code: 'EADDRINUSE' });
   });
 });
 
@@ -198,7 +201,7 @@ describe('addresses', () => {
   it('a unix socket, whose file goes with the server', async () => {
     const path = join(folder, 'echo.sock');
     const record = recorder();
-    const server = made({ ...record.handlers, message: echo.message, path });
+    const server = made({ ...record.handlers, message: echo.message, socketPath: path });
     expect(await server.listen()).toEqual({ port: 0, address: path });
     await expectEcho({ path });
     const { request } = await record.opened.next();
@@ -215,17 +218,17 @@ describe('addresses', () => {
     renameSync(path, `${path}.kept`);
     await new Promise((resolve) => dead.close(resolve));
     renameSync(`${path}.kept`, path);
-    await made({ ...echo, path }).listen();
+    await made({ ...echo, socketPath: path }).listen();
     await expectEcho({ path });
   });
 
   it('an abstract unix socket, which has no file', async () => {
     /* as long as there may be: Node 20 connects to names of full length only */
     const name = `lws-test-${process.pid}-`.padEnd(107, 'x');
-    const { address } = await made({ ...echo, path: `@${name}` }).listen();
+    const { address } = await made({ ...echo, socketPath: `@${name}` }).listen();
     expect(address).toBe(`@${name}`);
     await expectEcho({ path: `\0${name}` });
-    expect((await listenError({ path: `@${name}` })).cause).toMatchObject({ code: 'EADDRINUSE' });
+    expect((await listenError({ socketPath: `@${name}` })).cause).toMatchObject({ code: 'EADDRINUSE' });
   });
 });
 

@@ -75,9 +75,9 @@ const wrongTypes: [name: string, value: unknown, message: string][] = [
   ['host', '', 'Expected a non-empty string without NUL for the option "host" but got the string ""'],
   ['host', 127, 'Expected a non-empty string without NUL for the option "host" but got the number 127'],
   [
-    'path',
+    'socketPath',
     'a\0b',
-    'Expected a non-empty string without NUL for the option "path" but got the string "a\\u0000b"',
+    'Expected a non-empty string without NUL for the option "socketPath" but got the string "a\\u0000b"',
   ],
   [
     'origins',
@@ -161,6 +161,27 @@ describe('unknown options', () => {
     expect(refusal({ [name]: undefined })).toEqual(invalid(message));
   });
 
+  it.each([
+    ['path', /: a unix socket is "socketPath"; attach\(server, \{ path \}\) takes the upgrades of one path/],
+    ['server', /attach\(server\)/],
+    ['noServer', /adopt\(socket, request, head\)/],
+    ['verifyClient', /upgrade\(request\)/],
+    ['handleProtocols', /"protocols"/],
+    ['clientTracking', /server\.connections/],
+    ['unix', /"socketPath"/],
+    ['hostname', /"host"/],
+    ['maxPayloadLength', /"maxPayload"/],
+    ['compression', /"perMessageDeflate"/],
+    ['sendPingsAutomatically', /"pingInterval"/],
+    ['drain', /"writable"/],
+    ['key', /"tls\.key"/],
+  ])('%s, an option of other packages, leads to ours', (name, message) => {
+    const { code, message: told } = refusal({ [name]: undefined });
+    expect(code).toBe('ERR_INVALID_OPTION');
+    expect(told).toMatch(`Unknown option "${name}"`);
+    expect(told).toMatch(message);
+  });
+
   it('are named inside protocols too', () => {
     expect(refusal({ protocols: { chat: { massage() {} } } })).toEqual(
       invalid('Unknown option "protocols.chat.massage"; did you mean "message"?'),
@@ -173,8 +194,14 @@ describe('unknown options', () => {
 
 describe('options that exclude each other', () => {
   it.each([
-    [{ path: '/tmp/x.sock', port: 1 }, 'Expected either "path" or "port" and "host" but got both'],
-    [{ path: '/tmp/x.sock', host: '::' }, 'Expected either "path" or "port" and "host" but got both'],
+    [
+      { socketPath: '/tmp/x.sock', port: 1 },
+      'Expected either "socketPath" or "port" and "host" but got both',
+    ],
+    [
+      { socketPath: '/tmp/x.sock', host: '::' },
+      'Expected either "socketPath" or "port" and "host" but got both',
+    ],
     [{ message() {}, fragment() {} }, 'Expected one of "message" and "fragment" but got both'],
     [
       { protocols: { chat: { message() {}, fragment() {} } } },

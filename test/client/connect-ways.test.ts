@@ -33,7 +33,7 @@ describe('connect() reaches a server', () => {
     const seen = queue<string>();
     await startServer({
       ...echo,
-      path,
+      socketPath: path,
       open: (c) => seen.push(`${c.request.headers.get('host')} ${c.request.url}`),
     });
     await echoes('ws://example.test/chat?x=1', { socketPath: path });

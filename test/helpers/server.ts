@@ -29,7 +29,9 @@ export async function startServer<D = unknown, X = unknown>(
   options: ServerOptions<D, X> = {},
   cleanUp: (end: () => Promise<void>) => void = onTestFinished,
 ): Promise<Running<D, X>> {
-  const server = createServer<D, X>(options.path === undefined ? { host: '127.0.0.1', ...options } : options);
+  const server = createServer<D, X>(
+    options.socketPath === undefined ? { host: '127.0.0.1', ...options } : options,
+  );
   const clients: RawClient[] = [];
   cleanUp(async () => {
     for (const client of clients) client.destroy();
@@ -37,7 +39,7 @@ export async function startServer<D = unknown, X = unknown>(
   });
   const { port, address } = await server.listen();
   const connect = async () => {
-    const client = await connectRaw(options.path === undefined ? port : { path: address });
+    const client = await connectRaw(options.socketPath === undefined ? port : { path: address });
     clients.push(client);
     return client;
   };

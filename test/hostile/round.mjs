@@ -144,7 +144,7 @@ export async function playRound({ seed, library, certificate, fixed = {}, fail, 
   };
   const folder = plan.transport === 'unix' ? mkdtempSync(join(tmpdir(), 'lwsn-')) : undefined;
   const options = optionsOf(play, plan, random.child('options'), certificate);
-  const at = folder ? { path: join(folder, 's') } : { host: '127.0.0.1' };
+  const at = folder ? { socketPath: join(folder, 's') } : { host: '127.0.0.1' };
   const server = library.createServer({ ...options, ...at });
   play.server = server;
   let closing;
@@ -156,7 +156,7 @@ export async function playRound({ seed, library, certificate, fixed = {}, fail, 
   }
   play.offer = (by) => (plan.deflate && by.chance(0.8) ? by.pick(offers) : undefined);
   const { port } = await server.listen();
-  play.where = { port, path: at.path, tls: plan.transport === 'tls' };
+  play.where = { port, path: at.socketPath, tls: plan.transport === 'tls' };
   began?.(port);
 
   const peers = [];
@@ -185,7 +185,7 @@ export async function playRound({ seed, library, certificate, fixed = {}, fail, 
   const count = (n, each) => Array.from({ length: n }, (_, i) => each(i));
   const scheme = play.where.tls ? 'wss' : 'ws';
   const more = {
-    ...(folder && { socketPath: at.path }),
+    ...(folder && { socketPath: at.socketPath }),
     ...(play.where.tls && { tls: { ca: certificate.cert, serverName: undefined } }),
     perMessageDeflate: plan.deflate,
     strictLifetime: plan.strict,

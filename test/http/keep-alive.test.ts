@@ -111,7 +111,7 @@ describe('Requests on one transport', () => {
   test('work on a unix socket', async () => {
     const path = `${process.env.TMPDIR ?? '/tmp'}/lws-http-${process.pid}.sock`;
     const { server } = await startServer({
-      path,
+      socketPath: path,
       request: (request) => new Response(`<${request.remoteAddress}>`),
     });
     const client = await connectRaw({ path });

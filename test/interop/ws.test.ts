@@ -255,7 +255,7 @@ describe('the handshake with ws', () => {
     const folder = mkdtempSync(join(tmpdir(), 'lws-ws-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const path = join(folder, 's');
-    await startServer({ ...echo, path });
+    await startServer({ ...echo, socketPath: path });
     const { socket, messages } = await dial(`ws+unix:${path}:/chat`);
     socket.send('x');
     expect(await messages.next()).toBe('x');

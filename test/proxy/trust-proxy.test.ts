@@ -116,7 +116,7 @@ describe('trustProxy believes', () => {
   test("peers on a unix socket as 'unix'", async () => {
     const record = recorder();
     const path = join(tmpdir(), `lwsn-trust-${process.pid}.sock`);
-    const { open } = await startServer({ ...record.handlers, path, trustProxy: ['unix'] });
+    const { open } = await startServer({ ...record.handlers, socketPath: path, trustProxy: ['unix'] });
     await open({ headers: { 'X-Forwarded-For': '1.1.1.1' } });
     expect((await record.opened.next()).request.remoteAddress).toBe('1.1.1.1');
   });
