@@ -63,20 +63,16 @@ export function linkCommandClient(client: CommandClient): RedisLink {
       if (client.subscribe === undefined) return { ready: Promise.resolve(), close: async () => undefined };
       let open = true;
       let end: (() => unknown) | undefined;
-      const subscription = keepSubscribing(
+      return keepSubscribing(
         async () => {
           end = await client.subscribe?.(channel, (message) => open && receive(message));
         },
         async () => end?.(),
         hear,
-      );
-      return {
-        ready: subscription.ready,
-        close() {
+        () => {
           open = false;
-          return subscription.close();
         },
-      };
+      );
     },
   };
 }

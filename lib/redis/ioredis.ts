@@ -72,17 +72,14 @@ export function linkIoredis(client: IoredisClient): RedisLink {
         () => subscriber.subscribe(channel),
         async () => subscriber.disconnect(),
         hear,
+        () => {
+          stop();
+          subscriber.disconnect();
+        },
       );
       // Once it is subscribed, each further connection is a return.
       void subscription.ready.then(() => subscriber.on('ready', () => hear.missed()));
-      return {
-        ready: subscription.ready,
-        close() {
-          stop();
-          subscriber.disconnect();
-          return subscription.close();
-        },
-      };
+      return subscription;
     },
   };
 }
@@ -114,18 +111,12 @@ export function linkIoredisCluster(cluster: IoredisCluster): RedisLink {
     publish: async (channel, message) => Number(await link.send(channel, ['SPUBLISH', channel, message])),
     subscribe(channel, receive, hear): Subscription {
       const stop = listen(cluster, 'smessageBuffer', channel, receive);
-      const subscription = keepSubscribing(
+      return keepSubscribing(
         () => cluster.ssubscribe(channel),
         () => cluster.sunsubscribe(channel),
         hear,
+        stop,
       );
-      return {
-        ready: subscription.ready,
-        close() {
-          stop();
-          return subscription.close();
-        },
-      };
     },
   };
 }

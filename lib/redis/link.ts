@@ -51,11 +51,15 @@ export function onceEvent(client: Emitter, event: string, listener: () => void):
 const firstPause = 500;
 const longestPause = 30_000;
 
-/** Subscribes, again and again until it succeeds or is closed; from then on the client resubscribes by itself. */
+/**
+ * Subscribes, again and again until it succeeds or is closed; from then on the client resubscribes by itself.
+ * `closing` runs at once where it is closed: it lets no message through any more.
+ */
 export function keepSubscribing(
   subscribe: () => Promise<unknown>,
   unsubscribe: () => Promise<unknown>,
   hear: Hearing,
+  closing: () => void,
 ): Subscription {
   let open = true;
   let pause = firstPause;
@@ -81,6 +85,7 @@ export function keepSubscribing(
     ready,
     async close() {
       open = false;
+      closing();
       clearTimeout(retry);
       await current.then(unsubscribe).catch(() => undefined);
     },

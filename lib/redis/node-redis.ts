@@ -78,7 +78,7 @@ function subscribeDuplicate(
   const listener: Listener = (message) => open && receive(message);
   // An outage shows in every operation of the store; here it only must not be unhandled. It reconnects by itself.
   subscriber.on('error', () => undefined);
-  const subscription = keepSubscribing(
+  return keepSubscribing(
     async () => {
       // Resolves once connected; until then the client tries for as long as its own strategy says.
       if (!subscriber.isOpen) await subscriber.connect();
@@ -89,15 +89,11 @@ function subscribeDuplicate(
     },
     async () => undefined,
     hear,
-  );
-  return {
-    ready: subscription.ready,
-    async close() {
+    () => {
       open = false;
       if (subscriber.isOpen) subscriber.destroy();
-      await subscription.close();
     },
-  };
+  );
 }
 
 export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
@@ -118,18 +114,14 @@ export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
     subscribe(channel, receive, hear) {
       let open = true;
       const listener: Listener = (message) => open && receive(message);
-      const subscription = keepSubscribing(
+      return keepSubscribing(
         () => cluster.sSubscribe(channel, listener, true),
         () => cluster.sUnsubscribe(channel, listener, true),
         hear,
-      );
-      return {
-        ready: subscription.ready,
-        close() {
+        () => {
           open = false;
-          return subscription.close();
         },
-      };
+      );
     },
   };
 }
