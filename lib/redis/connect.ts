@@ -17,7 +17,7 @@ import {
 export type RedisClient = NodeRedisClient | NodeRedisCluster | IoredisClient | IoredisCluster | CommandClient;
 
 const anyClient =
-  "a client or cluster client of 'redis' 5 or 6 or of 'ioredis', no pool and no sentinel client,";
+  "a client or cluster client of 'redis' 5 or 6 (no pool, no sentinel client) or of 'ioredis', or a { sendCommand },";
 
 /** Finds out by its methods which client it is. Throws `ERR_INVALID_OPTION` for anything else. */
 export function linkTo(client: unknown): RedisLink {

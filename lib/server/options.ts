@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.js';
 import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
-import type { CloseInfo, FragmentInfo, Handlers, Method, ProtocolOptions } from '../connection/handlers.js';
+import type { Handlers, Method, ProtocolOptions } from '../connection/handlers.js';
 import type { UpgradeRequest } from '../connection/request.js';
 import { isName, NAME_MAX } from '../connection/topics.js';
 import { type DeflateOptions, deflateChecks } from '../handshake/deflate.js';
@@ -26,8 +26,11 @@ import { LwsError } from '../shared/errors.js';
 import type { ServerTlsOptions } from '../tls/tls.js';
 import { elsewhere } from './elsewhere.js';
 
-/** Options of {@link createServer}. Times are milliseconds, sizes bytes. */
-export interface ServerOptions<D = unknown, X = unknown> {
+/**
+ * Options of {@link createServer}; its handlers are those of connections without an entry in `protocols`. Times are
+ * milliseconds, sizes bytes.
+ */
+export interface ServerOptions<D = unknown, X = unknown> extends Handlers<D, X> {
   /** TCP port, 0–65535. Default 0: the kernel chooses. */
   port?: number | undefined;
   /** Address or name to listen on. Default: dual stack `::`, or `0.0.0.0` where IPv6 is absent. */
@@ -49,18 +52,6 @@ export interface ServerOptions<D = unknown, X = unknown> {
    * at the end do not matter; `'null'` is that of sandboxed pages. Default: any. Requests without Origin pass.
    */
   origins?: readonly string[] | undefined;
-  /** As {@link Handlers.open}. */
-  open?: Method<[connection: Connection<D, X>]> | undefined;
-  /** As {@link Handlers.message}. */
-  message?: Method<[connection: Connection<D, X>, data: string | Buffer]> | undefined;
-  /** As {@link Handlers.fragment}. */
-  fragment?: Method<[connection: Connection<D, X>, data: Buffer, info: FragmentInfo]> | undefined;
-  /** As {@link Handlers.writable}. */
-  writable?: Method<[connection: Connection<D, X>]> | undefined;
-  /** As {@link Handlers.pong}. */
-  pong?: Method<[connection: Connection<D, X>, data: Buffer]> | undefined;
-  /** As {@link Handlers.close}. */
-  close?: Method<[connection: Connection<D, X>, info: CloseInfo]> | undefined;
   /** What went wrong without a caller to throw to. Absent: handler errors surface as uncaught. */
   error?: Method<[error: LwsError, connection: Connection<D, X> | undefined]> | undefined;
   /** Plain HTTP on the same port. Nothing returned: 404. */

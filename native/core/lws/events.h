@@ -23,7 +23,7 @@ typedef struct lwsn_watch {
   bool wants_write; /* as lws says */
   bool held;        /* as we say: no input, but notice a peer that leaves */
   bool peer_left;   /* told already; level-triggered, so not asked for again */
-  int armed;        /* uv events asked for now */
+  int armed;        /* uv events that it is started for */
 } lwsn_watch;
 
 /** A descriptor is ready, uv's status and events as they are. Answers with lwsn_watch_serve. */
