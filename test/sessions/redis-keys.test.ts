@@ -196,11 +196,17 @@ describe('a limit of three', () => {
     });
     const short = new RedisStore({ client: dying, prefix: 'half:', timeout: 100 });
     const owner = { nodeId: 'n', connection: 'c' };
-    await store.create({ ttl: 60_000, userId: 'ann', loginId: 'l', owner });
+    const first = await store.create({ ttl: 60_000, userId: 'ann', loginId: 'l', owner });
     const next = await short.create({ ttl: 60_000, userId: 'ann' }, { max: 1, onExcess: 'closeOldest' });
     expect(next.status).toBe('created');
     expect(await store.byUser('ann')).toHaveLength(1);
     expect(await store.byLogin('l')).toEqual([]);
+    if (first.status !== 'created') throw new Error(first.status);
+    const { id } = first.record;
+    for (const exact of [false, true]) {
+      await sleep(2);
+      expect(await store.touch([{ id, idle: 0 }], exact), `exact: ${exact}`).toEqual(['gone']);
+    }
     expect((await audit(server.url, 'half:')).contradictions).toEqual([]);
     await sleep(450);
     await store.sweep(100);

@@ -222,14 +222,18 @@ function ops.detach(sid, gen, conn, keep)
   return 'ok'
 end
 
--- The expiry, 0 for gone, -1 for fenced, or what it needs.
-local function touch(sid, key, exp, gen, conn, idle, exact, at)
-  local known = exp > at and attempt('HMGET', key, 'gen', 'conn', 'ends', 'la', 'ttl', 'net')
+-- The expiry, 0 for gone, -1 for fenced, or what it needs. `score`: its entry in `exp`, 0 for none. It costs Redis as
+-- much as a command to write one out; an exact touch does without: nearly all of them move the entry, which tells
+-- whether it is there.
+local function touch(sid, key, score, gen, conn, idle, exact, at)
+  local known = (exact or score > at)
+    and attempt('HMGET', key, 'gen', 'conn', 'ends', 'la', 'ttl', 'net', 'exp')
   if not (known and known[1] and known[2] and known[3]) then
     return 0
   end
   local last, ttl, net = tonumber(known[4] or nil), tonumber(known[5] or nil), tonumber(known[6] or nil)
-  if not (last and ttl and net) then
+  local exp = score or tonumber(known[7] or nil)
+  if not (last and ttl and net and exp and exp > at) then
     return 0
   end
   if gen ~= '' and (known[1] ~= gen or known[2] ~= conn) then
@@ -239,7 +243,15 @@ local function touch(sid, key, exp, gen, conn, idle, exact, at)
   if exact or exp - at < ttl / 2 then
     moved = math.max(exp, bounded(known[3], at - idle + ttl))
   end
-  local record = moved > exp and moved + GRACE > net and load(sid)
+  local active = str(math.max(at - idle, last))
+  if moved == exp then
+    if not score and not expiry(sid) then
+      return 0
+    end
+    redis.call('HSET', key, 'la', active)
+    return exp
+  end
+  local record = moved + GRACE > net and load(sid)
   if record then
     needed, lacking = { 'moved' }, false
     need_indexes(record)
@@ -248,13 +260,14 @@ local function touch(sid, key, exp, gen, conn, idle, exact, at)
       return needed
     end
   end
-  redis.call('HSET', key, 'la', str(math.max(at - idle, last)), 'exp', str(moved))
-  if moved > exp then
-    redis.call('ZADD', base .. 'exp', str(moved), sid)
-    if record then
-      record[EXP] = str(moved)
-      secure(sid, record, at)
-    end
+  local time = str(moved)
+  if redis.call('ZADD', keys[1], 'XX', 'CH', time, sid) == 0 then
+    return 0
+  end
+  redis.call('HSET', key, 'la', active, 'exp', time)
+  if record then
+    record[EXP] = time
+    secure(sid, record, at)
   end
   return moved
 end
@@ -265,10 +278,12 @@ function ops.touch(exact, ...)
   local at = now()
   local entries, results = { ... }, {}
   local ids = sessions(#entries / 3)
-  local times = expiries(ids, 1, #ids)
+  local is_exact = exact == '1'
+  local scores = not is_exact and expiries(ids, 1, #ids)
   for i, sid in ipairs(ids) do
     local gen, conn, idle = entries[3 * i - 2], entries[3 * i - 1], tonumber(entries[3 * i])
-    results[i] = touch(sid, keys[i + 1], tonumber(times[i] or 0), gen, conn, idle, exact == '1', at)
+    local score = scores and tonumber(scores[i] or 0) or nil
+    results[i] = touch(sid, keys[i + 1], score, gen, conn, idle, is_exact, at)
   end
   return results
 end
