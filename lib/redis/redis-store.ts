@@ -1,31 +1,22 @@
 import type { SessionBus } from '../sessions/bus.js';
 import * as check from '../sessions/check.js';
 import { encode } from '../sessions/encode.js';
-import { connectionKey, makeId, partitionOf } from '../sessions/ids.js';
+import { connectionKey } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
 import { performance } from '../shared/ambient.js';
 import { type Check, checkTable, integer, kindOf, unexpected, wrong } from '../shared/checks.js';
-import { LwsError } from '../shared/errors.js';
 import { shown } from '../shared/shown.js';
 import { redisBus } from './bus.js';
-import { type Call, type Caller, createCaller, isMove, type Undo } from './caller.js';
+import type { Call } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
-import { warnOfEviction } from './eviction.js';
-import type { Argument } from './link.js';
+import { idsIn, type Kind, membersIn, read } from './members.js';
 import { connectionName, expiries, names, ownerNames, repairs, sessionName } from './names.js';
-import { chunksOf, createResult, crowdOf, evictedOf, fenceOf, limitOf, optional } from './operands.js';
+import { fenceOf, limitOf, optional } from './operands.js';
+import { type Batch, maxRounds, Partitions } from './partitions.js';
+import { Placing } from './placing.js';
 import { regenerateAcross } from './regenerate.js';
-import {
-  allStored,
-  listOf,
-  movedTo,
-  numberOf,
-  type Reply,
-  recordOf,
-  recordsOf,
-  type Stored,
-  textOf,
-} from './reply.js';
+import { listOf, numberOf, type Reply, recordOf, textOf } from './reply.js';
+import { Sweeping } from './sweeping.js';
 
 /** Options of {@link RedisStore}. */
 export interface RedisStoreOptions {
@@ -42,64 +33,12 @@ export interface RedisStoreOptions {
   readonly timeout?: number | undefined;
 }
 
-/** Sessions per call: a call holds Redis up for all others, and what it may name is bounded. */
-const sessionsPerCall = 256;
-/** Creation times per call. */
-const birthsPerCall = 1024;
-/** More sessions than that are no longer read in one step. */
-const membersInOneStep = 2048;
-/** The oldest sessions of a user that a call is told. */
-const maxOldest = 2048;
-/** How often a step that is told other keys, or finds other sessions, than it was given is repeated. */
-const maxRounds = 16;
 /** After so many an attach no longer waits for what leads to the last owner. */
 const patientRounds = 8;
 /** New ids in a row that are followed. */
 const maxSuccessors = 16;
-const tooOften = `what it is about was changed in each of ${maxRounds} rounds`;
 
 const empty = encode({});
-
-type Kind = 'u' | 'l' | 'g';
-type CallOptions = Pick<Call, 'believed' | 'undo' | 'deadline' | 'isImpatient'>;
-/** Gets what a call took that had been given up. */
-type Late = (taken: contract.SessionRecord[]) => void;
-
-interface Taken {
-  readonly taken: readonly contract.SessionRecord[];
-  readonly more: boolean;
-}
-
-const nothing: Taken = { taken: [], more: false };
-
-/** An operation that answers each session on its own. */
-interface Batch<T> {
-  readonly operation: string;
-  /** Names of keys that it has behind those of the sessions. */
-  readonly keys?: readonly string[];
-  /** Gives up where the partition moves to another node. */
-  readonly isImpatient?: boolean | undefined;
-  idOf(item: T): string;
-  args(items: readonly T[]): Argument[];
-  take(item: T, reply: Reply, isLate: boolean): void;
-}
-
-interface NewRecord {
-  readonly id: string;
-  readonly userId: string | undefined;
-  readonly loginId: string;
-  readonly nodeId: string;
-  readonly key: string;
-  readonly ttl: string;
-  readonly maxAge: string;
-  readonly attributes: Uint8Array;
-  readonly extensions: Uint8Array;
-  readonly group: string;
-  readonly limit: contract.UserLimit | undefined;
-  /** The session that it replaces, and of that generation, version, microseconds of birth, and end. */
-  readonly inherited: readonly [string, string, string, string, string];
-  readonly undo: Undo;
-}
 
 const notInherited = ['', '', '', '', ''] as const;
 const storeChecks: Record<string, Check> = {
@@ -119,33 +58,23 @@ const storeChecks: Record<string, Check> = {
  */
 export class RedisStore implements contract.SessionStore {
   readonly bus: SessionBus;
-  private readonly caller: Caller;
-  private readonly prefix: string;
-  private readonly partitions: number;
-  private readonly timeout: number;
-  /** Milliseconds after which the sweep finishes what a process left half done. */
-  private readonly repairTime: string;
-  /** Done once, after the first call that Redis answered. */
-  private lookForEviction: (() => Promise<void>) | undefined;
-  /** What was taken out of Redis by calls that had been given up when it answered, by what they were to take. */
-  private readonly late = new Map<string, contract.SessionRecord[]>();
+  private readonly parts: Partitions;
+  private readonly sweeping: Sweeping;
+  private readonly placing: Placing;
 
   constructor(options: RedisStoreOptions) {
     checkTable(options, storeChecks, '');
     const { client, prefix = 'lws:', partitions = 16, timeout = 2000 } = options;
     const link = linkTo(client);
-    this.caller = createCaller(link, timeout);
-    this.lookForEviction = () => warnOfEviction(link);
-    this.prefix = prefix;
-    this.partitions = partitions;
-    this.timeout = timeout;
-    this.repairTime = `${timeout * 4}`;
+    this.parts = new Partitions(link, prefix, partitions, timeout);
+    this.sweeping = new Sweeping(this.parts, (renewed, old) => this.finishUp(renewed, old));
+    this.placing = new Placing(this.parts, timeout);
     this.bus = redisBus(link, prefix);
   }
 
   newId(userId?: string, tail?: string): string {
     check.checkOptionalName('userId', userId);
-    return makeId(this.partitions, userId, tail);
+    return this.parts.newId(userId, tail);
   }
 
   async create(session: contract.NewSession, limit?: contract.UserLimit): Promise<contract.CreateResult> {
@@ -155,7 +84,7 @@ export class RedisStore implements contract.SessionStore {
     const id = session.id ?? this.newId(userId);
     if (session.id !== undefined) this.checkGivenId(session.id, userId);
     const key = owner === undefined ? '' : connectionKey(id, owner.connection);
-    return this.createRecord({
+    return this.placing.create({
       id,
       userId,
       loginId,
@@ -172,69 +101,9 @@ export class RedisStore implements contract.SessionStore {
     });
   }
 
-  private createRecord(it: NewRecord): Promise<contract.CreateResult> {
-    const { id, userId = '', loginId, nodeId, key, ttl, maxAge, group, limit, undo } = it;
-    const replaces = it.inherited[0] !== '';
-    const keys = [
-      expiries,
-      sessionName(id),
-      ...names({ user: userId, login: loginId, group, blocked: loginId }),
-      ...ownerNames(nodeId, key),
-      ...(replaces ? [repairs] : []),
-    ];
-    const values = [id, userId, loginId, nodeId, key, ttl, maxAge, it.attributes, it.extensions, group];
-    const args = [...values, ...limitOf(limit), this.repairTime, ...it.inherited];
-    return this.place(id, 'create', keys, args, undo);
-  }
-
-  /**
-   * Stores a session under a limit. Where others have to go for it, the call is told which are the oldest: it
-   * takes them out of the indexes, and what is left of them goes afterwards.
-   */
-  private async place(
-    id: string,
-    operation: 'create' | 'renew',
-    keys: readonly string[],
-    args: readonly Argument[],
-    undo: Undo,
-  ): Promise<contract.CreateResult & contract.RegenerateResult> {
-    const deadline = performance.now() + this.timeout;
-    const first = await this.call(id, operation, keys, [...args, '0'], { undo, deadline });
-    const crowd = crowdOf(first);
-    if (crowd === undefined) return createResult(first, []);
-    const oldest = await this.oldest(id, crowd, deadline);
-    const more = [...new Set([...keys, repairs])];
-    const reply = await this.call(id, operation, more, [...args, '1', ...oldest], { undo, deadline });
-    const evicted = await this.bury(id, evictedOf(reply));
-    return createResult(reply, evicted);
-  }
-
-  /** Orders sessions by their creation. */
-  private async oldest(place: string, ids: readonly string[], deadline: number): Promise<string[]> {
-    const lists = await Promise.all(
-      chunksOf(ids, birthsPerCall).map(async (chunk) => {
-        const keys = [expiries, ...chunk.map(sessionName)];
-        const births = listOf(await this.call(place, 'born', keys, [`${chunk.length}`], { deadline }));
-        return chunk.map((id, index) => ({ id, born: textOf(births[index]) }));
-      }),
-    );
-    const known = lists.flat().filter(({ born }) => born !== '');
-    known.sort((a, b) => Number(a.born) - Number(b.born) || (a.id < b.id ? -1 : 1));
-    return known.slice(0, maxOldest).map(({ id }) => id);
-  }
-
-  /** What is left of sessions that a limit evicted. If it fails, the sweep does it. */
-  private async bury(place: string, ids: readonly string[]): Promise<contract.SessionRecord[]> {
-    try {
-      return await this.takeAll(place, 'bury', ids, [], [repairs]);
-    } catch {
-      return [];
-    }
-  }
-
   async get(id: string): Promise<contract.SessionRecord | undefined> {
-    if (this.partition(id) === undefined) return undefined;
-    const [found] = listOf(await this.call(id, 'get', [expiries, sessionName(id)], [id]));
+    if (this.parts.of(id) === undefined) return undefined;
+    const [found] = listOf(await this.parts.call(id, 'get', [expiries, sessionName(id)], [id]));
     return found === undefined ? undefined : recordOf(found);
   }
 
@@ -259,41 +128,15 @@ export class RedisStore implements contract.SessionStore {
     kind: Kind,
     name: string,
   ): Promise<contract.SessionRecord[]> {
-    const lists = await this.overPartitions(userId, (place) => this.membersIn(place, kind, name));
+    const lists = await this.parts.over(userId, (place) => membersIn(this.parts, place, kind, name));
     const stored = lists.flat();
     return stored.sort((a, b) => a.bornMicros - b.bornMicros).map(({ record }) => record);
   }
 
-  /** In one step; or so many that it takes several, each in one. */
-  private async membersIn(place: string, kind: Kind, name: string): Promise<Stored[]> {
-    const ids = await this.idsIn(place, kind, name);
-    if (ids.length === 0) return [];
-    const keys = [expiries, `${kind}:${name}`];
-    if (ids.length <= membersInOneStep) {
-      const believed = ids.map(sessionName);
-      return allStored(await this.call(place, 'members', keys, [kind, name], { believed }));
-    }
-    return (await this.read(place, ids, kind, name)).flat();
-  }
-
-  private async idsIn(place: string, kind: Kind, name: string): Promise<string[]> {
-    const keys = [expiries, `${kind}:${name}`];
-    return listOf(await this.call(place, 'ids', keys, [kind, name])).map(textOf);
-  }
-
-  private read(place: string, ids: readonly string[], kind: Kind | '', name: string): Promise<Stored[][]> {
-    return Promise.all(
-      chunksOf(ids, sessionsPerCall).map(async (chunk) => {
-        const keys = [expiries, ...chunk.map(sessionName)];
-        return allStored(await this.call(place, 'read', keys, [`${chunk.length}`, kind, name]));
-      }),
-    );
-  }
-
   async byConnection(connectionId: string): Promise<contract.SessionRecord | undefined> {
-    if (this.partition(connectionId) === undefined) return undefined;
+    if (this.parts.of(connectionId) === undefined) return undefined;
     const keys = [connectionName(connectionId)];
-    const [found] = listOf(await this.call(connectionId, 'connection', keys, [connectionId]));
+    const [found] = listOf(await this.parts.call(connectionId, 'connection', keys, [connectionId]));
     return found === undefined ? undefined : recordOf(found);
   }
 
@@ -304,7 +147,7 @@ export class RedisStore implements contract.SessionStore {
   ): Promise<contract.AttachResult> {
     check.checkOwner(owner);
     check.checkIdentity(identity);
-    if (this.partition(id) === undefined) return { status: 'gone' };
+    if (this.parts.of(id) === undefined) return { status: 'gone' };
     const { userId = '', loginId = '' } = identity ?? {};
     const who = [identity === undefined ? '0' : '1', userId, loginId];
     const key = connectionKey(id, owner.connection);
@@ -316,14 +159,14 @@ export class RedisStore implements contract.SessionStore {
     ];
     const args = [id, owner.nodeId, key, ...who];
     const call: Call = {
-      base: this.base(id),
+      base: this.parts.base(id),
       operation: 'attach',
       keys,
       believed: names({ user: userId }),
       args: (round) => [...args, round < patientRounds ? '0' : '1'],
       undo: (late) => this.undoAttach(late, id, key),
     };
-    const [status, record, node, connection, left] = listOf(await this.run(call));
+    const [status, record, node, connection, left] = listOf(await this.parts.run(call));
     const outcome = textOf(status);
     if (outcome === 'gone' || outcome === 'denied') return { status: outcome };
     const nodeId = textOf(node);
@@ -335,17 +178,19 @@ export class RedisStore implements contract.SessionStore {
   /** Removes what leads to an owner that the session no longer has; else that ends by itself. */
   private async clear(id: string, { nodeId, connectionId }: contract.SessionOwner): Promise<void> {
     const keys = [sessionName(id), ...ownerNames(nodeId, connectionId)];
-    await this.call(id, 'clear', keys, [id, nodeId, connectionId]).catch(() => undefined);
+    await this.parts.call(id, 'clear', keys, [id, nodeId, connectionId]).catch(() => undefined);
   }
 
   async detach(id: string, fence: contract.Fence, keepFor: number): Promise<'ok' | 'fenced' | 'gone'> {
     check.checkObject('the fence', fence);
     check.checkFence(fence);
     check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
-    if (this.partition(id) === undefined) return 'gone';
+    if (this.parts.of(id) === undefined) return 'gone';
     const keys = [expiries, sessionName(id)];
     const believed = [connectionName(fence.connectionId)];
-    const reply = await this.call(id, 'detach', keys, [id, ...fenceOf(fence), `${keepFor}`], { believed });
+    const reply = await this.parts.call(id, 'detach', keys, [id, ...fenceOf(fence), `${keepFor}`], {
+      believed,
+    });
     return textOf(reply) as 'ok' | 'fenced' | 'gone';
   }
 
@@ -354,7 +199,7 @@ export class RedisStore implements contract.SessionStore {
     const results: contract.TouchResult[] = new Array(entries.length).fill('gone');
     const batches = new Map<number, number[]>();
     for (const [index, { id }] of entries.entries()) {
-      const partition = this.partition(id);
+      const partition = this.parts.of(id);
       if (partition === undefined) continue;
       const batch = batches.get(partition);
       if (batch === undefined) batches.set(partition, [index]);
@@ -379,19 +224,19 @@ export class RedisStore implements contract.SessionStore {
       },
     };
     await Promise.all(
-      [...batches].map(([partition, indexes]) => this.onEach(`${partition}.`, indexes, batch)),
+      [...batches].map(([partition, indexes]) => this.parts.onEach(`${partition}.`, indexes, batch)),
     );
     return results;
   }
 
   async set(id: string, change: contract.Change): Promise<contract.SetResult> {
     check.checkChange(change);
-    if (this.partition(id) === undefined) return { status: 'gone' };
+    if (this.parts.of(id) === undefined) return { status: 'gone' };
     const { version, fence, attributes, extensions, group, ttl = '' } = change;
     const moved = group === null ? '' : group;
     const values = [...optional(attributes), ...optional(extensions), ...optional(moved), `${ttl}`];
     const keys = [expiries, sessionName(id), ...names({ group: moved })];
-    const reply = await this.call(id, 'set', keys, [id, `${version}`, ...fenceOf(fence), ...values]);
+    const reply = await this.parts.call(id, 'set', keys, [id, `${version}`, ...fenceOf(fence), ...values]);
     const [status, newVersion, expiresAt] = listOf(reply);
     const outcome = textOf(status) as contract.SetResult['status'];
     if (outcome !== 'set') return { status: outcome };
@@ -408,26 +253,34 @@ export class RedisStore implements contract.SessionStore {
     check.checkObject('the identity', identity);
     check.checkIdentity(identity);
     check.checkLimit(limit);
-    const partition = this.partition(id);
+    const partition = this.parts.of(id);
     if (partition === undefined) return { status: 'gone' };
     const { userId = '', loginId = '' } = identity;
     const renewed = this.newId(identity.userId);
-    if (this.partition(renewed) === partition) {
+    if (this.parts.of(renewed) === partition) {
       const keys = [
         expiries,
         sessionName(id),
         sessionName(renewed),
         ...names({ user: userId, login: loginId, blocked: loginId }),
       ];
-      const values = [id, renewed, ...fenceOf(fence), userId, loginId, ...limitOf(limit), this.repairTime];
-      return this.place(id, 'renew', keys, values, (late) => this.undoCreate(late, renewed));
+      const values = [
+        id,
+        renewed,
+        ...fenceOf(fence),
+        userId,
+        loginId,
+        ...limitOf(limit),
+        this.placing.repairTime,
+      ];
+      return this.placing.place(id, 'renew', keys, values, (late) => this.undoCreate(late, renewed));
     }
     return regenerateAcross(this, {
       old: id,
       renewed,
       fence,
       create: (old, key) =>
-        this.createRecord({
+        this.placing.create({
           id: renewed,
           userId,
           loginId,
@@ -459,8 +312,8 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async successor(id: string): Promise<contract.SessionRecord | undefined> {
-    for (let last = id, step = 0; step < maxSuccessors && this.partition(last) !== undefined; step++) {
-      last = textOf(await this.call(last, 'heir', [`r:${last}`], [last]));
+    for (let last = id, step = 0; step < maxSuccessors && this.parts.of(last) !== undefined; step++) {
+      last = textOf(await this.parts.call(last, 'heir', [`r:${last}`], [last]));
       const record = await this.get(last);
       if (record !== undefined) return record;
     }
@@ -473,10 +326,10 @@ export class RedisStore implements contract.SessionStore {
     fence: contract.Fence | undefined,
     heir: string,
   ): Promise<contract.SessionRecord | 'fenced' | undefined> {
-    if (this.partition(id) === undefined) return undefined;
+    if (this.parts.of(id) === undefined) return undefined;
     const keys = [expiries, sessionName(id)];
     const believed = fence === undefined ? [] : [connectionName(fence.connectionId)];
-    const reply = await this.call(id, 'destroy', keys, [id, ...fenceOf(fence), heir], { believed });
+    const reply = await this.parts.call(id, 'destroy', keys, [id, ...fenceOf(fence), heir], { believed });
     const [removed] = listOf(reply);
     if (removed === undefined) return undefined;
     return Array.isArray(removed) ? recordOf(removed) : 'fenced';
@@ -493,42 +346,41 @@ export class RedisStore implements contract.SessionStore {
   ): Promise<contract.SessionRecord[]> {
     check.checkEndLogin(loginId, options);
     const { userId, block = 0 } = options;
-    return (await this.overPartitions(userId, (place) => this.finish(place, 'l', loginId, block))).flat();
+    return (await this.parts.over(userId, (place) => this.finish(place, 'l', loginId, block))).flat();
   }
 
   async sweep(limit: number): Promise<contract.Swept> {
     check.checkInteger('limit', limit, 1, 1_000_000);
-    return this.take('sweep', limit, (place, each, late) => this.sweepPartition(place, each, late));
+    return this.sweeping.sweep(limit);
   }
 
   async orphans(nodeId: string, keepFor: number, limit: number): Promise<contract.Swept> {
     check.checkName('nodeId', nodeId);
     check.checkInteger('keepFor', keepFor, 0, Number.MAX_SAFE_INTEGER);
     check.checkInteger('limit', limit, 1, 1_000_000);
-    const key = `orphans ${nodeId}`;
-    return this.take(key, limit, (place, each, late) => this.release(place, nodeId, keepFor, each, late));
+    return this.sweeping.orphans(nodeId, keepFor, limit);
   }
 
   async list(cursor = '0:0', limit = 100): Promise<contract.Page> {
     check.checkInteger('limit', limit, 1, 10_000);
     const match = /^(\d{1,4}):(\d{1,20})$/.exec(cursor);
-    const partition = Number(match?.[1] ?? this.partitions);
-    if (partition >= this.partitions) {
+    const partition = Number(match?.[1] ?? this.parts.count);
+    if (partition >= this.parts.count) {
       throw unexpected('one that this store gave', 'the cursor', kindOf(cursor));
     }
     const place = `${partition}.`;
-    const page = await this.call(place, 'page', [expiries], [match?.[2] ?? '0', `${limit}`]);
+    const page = await this.parts.call(place, 'page', [expiries], [match?.[2] ?? '0', `${limit}`]);
     const [next, ids] = listOf(page);
-    const records = (await this.read(place, listOf(ids).map(textOf), '', '')).flat();
+    const records = (await read(this.parts, place, listOf(ids).map(textOf), '', '')).flat();
     const inside = textOf(next);
     const following = inside === '0' ? `${partition + 1}:0` : `${partition}:${inside}`;
-    const done = inside === '0' && partition + 1 === this.partitions;
+    const done = inside === '0' && partition + 1 === this.parts.count;
     return { records: records.map(({ record }) => record), cursor: done ? undefined : following };
   }
 
   async count(): Promise<number> {
-    const counts = await this.overPartitions(undefined, async (place) =>
-      numberOf(await this.call(place, 'count', [expiries], [])),
+    const counts = await this.parts.over(undefined, async (place) =>
+      numberOf(await this.parts.call(place, 'count', [expiries], [])),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -536,126 +388,17 @@ export class RedisStore implements contract.SessionStore {
   /** Nothing to release: connections of subscriptions end with those. */
   async close(): Promise<void> {}
 
-  private partition(id: string): number | undefined {
-    return partitionOf(id, this.partitions);
-  }
-
   private checkGivenId(id: string, userId: string | undefined): void {
-    const partition = this.partition(id);
+    const partition = this.parts.of(id);
     const tail = partition === undefined ? '-' : id.slice(id.indexOf('.') + 1);
     check.checkGivenId(id, partition, Number.parseInt(this.newId(userId, tail), 10));
   }
 
-  /** In front of the names of all keys of the partition that `place`, a session id or connection key, begins with. */
-  private base(place: string): string {
-    return `${this.prefix}{${this.partitions}/${place.slice(0, place.indexOf('.'))}}:`;
-  }
-
-  /** Runs an operation in the partition of `place`. `keys` are the names of those that it always has. */
-  private call(
-    place: string,
-    operation: string,
-    keys: readonly string[],
-    args: readonly Argument[],
-    options: CallOptions = {},
-  ): Promise<Reply> {
-    return this.run({ ...options, base: this.base(place), operation, keys, args: () => args });
-  }
-
-  private run(call: Call): Promise<Reply> {
-    const reply = this.caller.call(call);
-    const look = this.lookForEviction;
-    if (look !== undefined) {
-      this.lookForEviction = undefined;
-      reply.then(look, () => {
-        this.lookForEviction = look;
-      });
-    }
-    return reply;
-  }
-
-  /**
-   * Runs an operation that answers each session on its own, in calls of many: again, with further keys, for those
-   * that lacked some, and apart from each other while some of them are on their way to another node.
-   */
-  private async onEach<T>(place: string, items: readonly T[], batch: Batch<T>): Promise<void> {
-    if (items.length > sessionsPerCall) {
-      await Promise.all(chunksOf(items, sessionsPerCall).map((chunk) => this.onEach(place, chunk, batch)));
-      return;
-    }
-    const { operation, idOf, keys = [] } = batch;
-    let [left, believed] = [items, [] as string[]];
-    const tell = (reply: Reply, isLate: boolean) => {
-      const lacking: T[] = [];
-      const further: string[] = [];
-      for (const [index, answer] of listOf(reply).entries()) {
-        const item = left[index] as T;
-        const needed = movedTo(answer);
-        if (needed === undefined) batch.take(item, answer, isLate);
-        else lacking.push(item);
-        further.push(...(needed ?? []));
-      }
-      [left, believed] = [lacking, further];
-    };
-    for (let round = 0; left.length > 0; round++) {
-      if (round === maxRounds) throw new LwsError('ERR_STORE', `Redis failed: ${tooOften} (${operation})`);
-      const now = left;
-      const call: Call = {
-        base: this.base(place),
-        operation,
-        keys: [expiries, ...now.map((item) => sessionName(idOf(item))), ...keys],
-        believed,
-        args: () => batch.args(now),
-        isImpatient: batch.isImpatient ?? now.length > 1,
-        undo: async (late) => tell(late, true),
-      };
-      try {
-        tell(await this.run(call), false);
-      } catch (error) {
-        if (now.length === 1 || batch.isImpatient === true || !isMove((error as LwsError).cause)) throw error;
-        const middle = Math.ceil(now.length / 2);
-        const halves = [now.slice(0, middle), now.slice(middle)];
-        await Promise.all(halves.map((half) => this.onEach(place, half, batch)));
-        return;
-      }
-    }
-  }
-
-  /** Takes sessions out by such an operation; returns those that it got. */
-  private async takeAll(
-    place: string,
-    operation: string,
-    ids: readonly string[],
-    args: readonly Argument[],
-    keys: readonly string[] = [],
-    { late, isImpatient }: { late?: Late; isImpatient?: boolean } = {},
-  ): Promise<contract.SessionRecord[]> {
-    const records: contract.SessionRecord[] = [];
-    await this.onEach<string>(place, ids, {
-      operation,
-      idOf: (id) => id,
-      keys,
-      isImpatient,
-      args: (left) => [`${left.length}`, ...args],
-      take: (_, reply, isLate) => {
-        const [status, record] = listOf(reply);
-        if (textOf(status) !== 'taken') return;
-        const taken = recordsOf([record ?? null]);
-        if (isLate) late?.(taken);
-        else records.push(...taken);
-      },
-    });
-    return records;
-  }
-
-  /** Runs in every partition at the same time, or only in that of the user if there is one. */
-  private overPartitions<T>(userId: string | undefined, run: (place: string) => Promise<T>): Promise<T[]> {
-    if (userId !== undefined) return Promise.all([run(this.newId(userId, '-'))]);
-    return Promise.all(this.places().map(run));
-  }
-
-  private places(): string[] {
-    return Array.from({ length: this.partitions }, (_, partition) => `${partition}.`);
+  /** What a process that died left half done. */
+  private async finishUp(renewed: string, old: string): Promise<unknown> {
+    if (renewed === old) return this.placing.bury(old, [old]);
+    await this.remove(old, undefined, renewed);
+    return this.settle(renewed, old, false);
   }
 
   /** Until none is left: while some are taken, another may get a new id. */
@@ -665,97 +408,21 @@ export class RedisStore implements contract.SessionStore {
     name: string,
     block: number,
   ): Promise<contract.SessionRecord[]> {
-    if (block > 0) await this.call(place, 'block', [`t:${name}`], [name, `${block}`]);
+    if (block > 0) await this.parts.call(place, 'block', [`t:${name}`], [name, `${block}`]);
     const ended: contract.SessionRecord[] = [];
     for (let round = 0; round < maxRounds; round++) {
-      const ids = await this.idsIn(place, kind, name);
-      const taken = await this.takeAll(place, 'finish', ids, [kind, name]);
+      const ids = await idsIn(this.parts, place, kind, name);
+      const taken = await this.parts.takeAll(place, 'finish', ids, [kind, name]);
       ended.push(...taken);
       if (taken.length === ids.length) break;
     }
     return ended;
   }
 
-  /**
-   * Takes sessions out of every partition. Nobody else will ever get them, so what some partitions gave is returned
-   * although others failed, and what comes when the call was given up is returned by the next one with this `key`.
-   */
-  private async take(
-    key: string,
-    limit: number,
-    from: (place: string, limit: number, late: Late) => Promise<Taken>,
-  ): Promise<contract.Swept> {
-    const each = Math.min(sessionsPerCall, Math.ceil(limit / this.partitions));
-    const late: Late = (taken) => {
-      this.late.set(key, [...(this.late.get(key) ?? []), ...taken]);
-    };
-    const records = this.late.get(key) ?? [];
-    this.late.delete(key);
-    const outcomes = await Promise.allSettled(
-      this.places().map(async (place) => {
-        const { taken, more } = await from(place, each, late);
-        records.push(...taken);
-        return more;
-      }),
-    );
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined && records.length === 0) throw failed.reason;
-    // The next call meets what failed, and has nothing to lose then.
-    const more = outcomes.some((outcome) => outcome.status === 'rejected' || outcome.value);
-    return { records, more };
-  }
-
-  /**
-   * Takes nothing of a partition that is on its way to another node: its sessions could not tell of their activity.
-   */
-  private async sweepPartition(place: string, limit: number, late: Late): Promise<Taken> {
-    if (this.caller.isMoving(this.base(place))) return nothing;
-    try {
-      const keys = [expiries, repairs];
-      const [expired, unsettled] = listOf(
-        await this.call(place, 'due', keys, [`${limit}`], { isImpatient: true }),
-      );
-      const ids = listOf(expired).map(textOf);
-      const options = { late, isImpatient: true };
-      const taken = await this.takeAll(place, 'sweep', ids, [], [], options);
-      await this.repair(place, listOf(unsettled));
-      return { taken, more: ids.length >= limit };
-    } catch (error) {
-      if (isMove((error as LwsError).cause)) return nothing;
-      throw error;
-    }
-  }
-
-  private async release(
-    place: string,
-    nodeId: string,
-    keepFor: number,
-    limit: number,
-    late: Late,
-  ): Promise<Taken> {
-    const node = `n:${nodeId}`;
-    const owned = await this.call(place, 'owned', [node], [nodeId, `${limit}`]);
-    const ids = listOf(owned).map(textOf);
-    const taken = await this.takeAll(place, 'release', ids, [nodeId, `${keepFor}`], [node], { late });
-    return { taken, more: ids.length >= limit };
-  }
-
-  /** Finishes what a process that died left half done; what fails is tried again by the next sweep. */
-  private async repair(place: string, entries: readonly Reply[]): Promise<void> {
-    await Promise.allSettled(
-      entries.map(async (entry) => {
-        const [renewed = '', old = ''] = textOf(entry).split(' ');
-        if (renewed === old) return this.bury(place, [old]);
-        await this.remove(old, undefined, renewed);
-        return this.settle(renewed, old, false);
-      }),
-    );
-  }
-
   /** Takes the note of a regenerate across partitions back, and with `undo` the new session as well. */
   private settle(renewed: string, old: string, undo: boolean): Promise<Reply> {
     const keys = undo ? [repairs, expiries, sessionName(renewed)] : [repairs];
-    return this.call(renewed, 'settle', keys, [renewed, old, undo ? '1' : '0']);
+    return this.parts.call(renewed, 'settle', keys, [renewed, old, undo ? '1' : '0']);
   }
 
   /** A create that was given up did succeed: nobody knows the session, so it goes again. */
