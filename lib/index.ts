@@ -23,6 +23,7 @@ export { ResponseHeaders, type UpgradeResponse } from './connection/response.js'
 export type { SendOptions, SendResult } from './connection/sending.js';
 export { Transport } from './connection/transport.js';
 export type { DeflateOptions } from './handshake/deflate.js';
+export type { RouteCookie } from './handshake/route-cookie.js';
 export type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './handshake/upgrade-answer.js';
 export type { RequestAnswer, RequestHandler } from './http/exchange.js';
 export { type BodyLimit, HttpRequest } from './http/request.js';
@@ -36,6 +37,8 @@ export type {
   Server,
   ServerStats,
 } from './server/api.js';
+export { type DrainOptions, type DrainResult, drain } from './server/drain.js';
+export { type DrainOnSignalOptions, drainOnSignal } from './server/drain-on-signal.js';
 export type { ServerOptions } from './server/options.js';
 export { createServer } from './server/server.js';
 export { errorCodes, LwsError, type LwsErrorCode } from './shared/errors.js';

@@ -90,6 +90,9 @@ export interface Native {
   ): [family: number, port: number] | string;
   stopListening(server: number): void;
   reference(server: number, on: boolean): void;
+  /** Whoever comes from now on has one exchange, and every upgrade is asked about. */
+  retire(server: number): void;
+  /** Retires it, and tells when its last transport has ended. */
   drain(server: number): void;
   killAll(server: number): void;
   releaseServer(server: number): void;

@@ -14,18 +14,22 @@ import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import { acceptOffer, type DeflateSettings, deflateFlags } from './deflate.js';
 import type { OriginWarning } from './origin-warning.js';
+import { type RouteCookie, routeLine } from './route-cookie.js';
 import type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './upgrade-answer.js';
 
 /** What an upgrade needs of its server. */
 export interface UpgradeHost extends Host {
   readonly crossing: Crossing;
-  readonly closing: boolean;
+  /** Nobody is taken any more: the seconds of `Retry-After`. */
+  readonly retryAfter: number | undefined;
   readonly deflate: DeflateSettings | undefined;
   /** Whose forwarded headers are believed; undefined: nobody's. */
   readonly trust: Trust | undefined;
   readonly origins: ReadonlySet<string> | undefined;
   /** Absent where `origins` are given. */
   readonly unguarded: OriginWarning | undefined;
+  /** Named in every 101. */
+  readonly route: RouteCookie | undefined;
   readonly behaviors: ReadonlyMap<string, Behavior>;
   /** Handlers of the server itself; undefined when it has none and names protocols. */
   readonly fallback: Behavior | undefined;
@@ -41,9 +45,10 @@ export interface UpgradeHost extends Host {
  * request or waits for `open`, nothing is chosen from what was offered. Undefined: each becomes an {@link Upgrade}.
  */
 export function acceptedAlone(host: UpgradeHost): number | undefined {
-  const { fallback, behaviors, decide, origins, deflate } = host;
+  const { fallback, behaviors, decide, origins, deflate, route } = host;
   if (fallback === undefined || behaviors.size > 0) return undefined;
-  if (decide !== undefined || origins !== undefined || deflate !== undefined) return undefined;
+  if (decide !== undefined || origins !== undefined || deflate !== undefined || route !== undefined)
+    return undefined;
   return fallback.handlers.open === undefined ? fallback.flags : undefined;
 }
 
@@ -102,7 +107,7 @@ export class Upgrade implements Sink {
   start(): void {
     const origin = this.#field(RequestFlag.ORIGIN, 'origin');
     const { origins } = this.#host;
-    if (this.#host.closing) this.#refuse(503, 'the server is closing');
+    if (this.#host.retryAfter !== undefined) this.#refuseLate(this.#host.retryAfter);
     else if (origins !== undefined && origin !== null && !origins.has(origin))
       this.#refuse(403, 'this origin may not connect');
     else this.#ask();
@@ -125,7 +130,8 @@ export class Upgrade implements Sink {
   #settle(answer: UpgradeAnswer<unknown>): void {
     if (this.#over) return;
     try {
-      if (this.#host.closing) this.#refuse(503, 'the server is closing');
+      const { retryAfter } = this.#host;
+      if (retryAfter !== undefined) this.#refuseLate(retryAfter);
       else if (answer === undefined) this.#accept({});
       else if (typeof answer !== 'object' || answer === null)
         throw new TypeError(`Expected an object or nothing from upgrade but got ${describe(answer)}`);
@@ -174,6 +180,8 @@ export class Upgrade implements Sink {
       );
     const deflate = this.#negotiateDeflate();
     if (deflate !== undefined) lines = `Sec-WebSocket-Extensions: ${deflate.answer}\r\n${lines}`;
+    const { route } = this.#host;
+    if (route !== undefined) lines = routeLine(route, this.#request) + lines;
     if (behavior.protocol !== '') lines = `Sec-WebSocket-Protocol: ${behavior.protocol}\r\n${lines}`;
     if (lines.length > OUT_COPY_MAX)
       throw new RangeError(
@@ -201,8 +209,13 @@ export class Upgrade implements Sink {
     return accepted && { flags: deflateFlags(settings, accepted.agreement), answer: accepted.answer };
   }
 
-  #refuse(status: number, why: string): void {
-    this.#reject({ status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body: `${why}\n` });
+  #refuse(status: number, why: string, headers: Record<string, string> = {}): void {
+    const type = { 'Content-Type': 'text/plain; charset=utf-8' };
+    this.#reject({ status, headers: { ...type, ...headers }, body: `${why}\n` });
+  }
+
+  #refuseLate(seconds: number): void {
+    this.#refuse(503, 'the server is closing', { 'Retry-After': String(seconds) });
   }
 
   #reject(answer: UpgradeRejection): void {

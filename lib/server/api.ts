@@ -85,6 +85,11 @@ export interface Server<D = unknown, X = unknown> {
   readonly connections: Connections<D, X>;
   /** Where it listens, undefined before `listen` and after `close`. */
   readonly address: ListenAddress | undefined;
+  /**
+   * Whether clients may be sent here: false from the first moment of {@link drain} or `close()` on. For the answer to a
+   * health check.
+   */
+  readonly isReady: boolean;
   /** A snapshot of its counters; cheap. */
   stats(): ServerStats;
   /**

@@ -8,7 +8,7 @@ import type { Life } from './life.js';
 /** The connections of one server that have opened and not ended. */
 export class Members {
   readonly #open = new Set<Connection>();
-  #whenNone: (() => void) | undefined;
+  #whenNone: (() => void)[] = [];
 
   get size(): number {
     return this.#open.size;
@@ -24,7 +24,8 @@ export class Members {
 
   remove(connection: Connection): void {
     this.#open.delete(connection);
-    if (this.#open.size === 0) this.#whenNone?.();
+    if (this.#open.size > 0) return;
+    for (const tell of this.#whenNone.splice(0)) tell();
   }
 
   /** A snapshot. */
@@ -36,7 +37,7 @@ export class Members {
   async none(): Promise<void> {
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {
-      this.#whenNone = resolve;
+      this.#whenNone.push(resolve);
     });
   }
 }

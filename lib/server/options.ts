@@ -5,6 +5,7 @@ import type { UpgradeRequest } from '../connection/request.js';
 import { isName, NAME_MAX } from '../connection/topics.js';
 import { type DeflateOptions, deflateChecks } from '../handshake/deflate.js';
 import { normalOrigin } from '../handshake/origins.js';
+import { checkRouteCookie, type RouteCookie } from '../handshake/route-cookie.js';
 import type { UpgradeAnswer } from '../handshake/upgrade-answer.js';
 import type { RequestHandler } from '../http/exchange.js';
 import { checkTrust, type ForwardedHeader, type TrustProxy } from '../proxy/trust.js';
@@ -107,6 +108,11 @@ export interface ServerOptions<D = unknown, X = unknown> extends Handlers<D, X> 
   /** Which headers the proxies of `trustProxy` write. Default `'x-forwarded'`. See {@link ForwardedHeader}. */
   forwardedHeader?: ForwardedHeader | undefined;
   /**
+   * Tells the proxy where a client was last: a session cookie in each 101 names this node, so that the client is brought
+   * back to it. A hint that saves work, never something to rely on: the node may be gone. Default: none.
+   */
+  routeCookie?: RouteCookie | undefined;
+  /**
    * Listeners expect a header of the PROXY protocol, version 1 or 2, before TLS and HTTP, and take the peer's
    * address from it, and whether the client spoke TLS; without a valid one within `handshakeTimeout` the network connection is closed. Only for
    * ports that nobody but the proxy reaches. Adopted sockets have none. Default false.
@@ -176,6 +182,7 @@ const checks: Record<string, Check> = {
   maxConnectionsPerAddress: integer(1, MAX_INT),
   trustProxy: checkTrust,
   forwardedHeader: oneOf('x-forwarded', 'forwarded'),
+  routeCookie: checkRouteCookie,
   proxyProtocol: type('boolean'),
   strictLifetime: type('boolean'),
   busyPoll: number(0, 1000),

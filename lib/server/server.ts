@@ -7,6 +7,7 @@ import type { Native } from '../crossing/native.js';
 import { nativeOptions } from '../handshake/core-options.js';
 import { deflateSettings } from '../handshake/deflate.js';
 import { acceptedAlone } from '../handshake/upgrade.js';
+import { clearTimeout, performance, setTimeout } from '../shared/ambient.js';
 import { closePayload } from '../shared/arguments.js';
 import { type Check, checkTable, DAY, integer } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
@@ -15,10 +16,12 @@ import { shown } from '../shared/shown.js';
 import { serverTls } from '../tls/tls.js';
 import type { CloseOptions, CloseResult, Connections, ListenAddress, Server } from './api.js';
 import { Counters } from './counters.js';
+import { type CheckedDrain, type DrainResult, registerDrainer } from './drain.js';
 import { Life } from './life.js';
 import { Listening } from './listening.js';
 import { connectionsOf, everybody, Members } from './members.js';
 import { checkOptions, type ServerOptions } from './options.js';
+import { Pace } from './pace.js';
 import { hostOf, servicesOf, targetOf } from './target.js';
 import { Discards } from './unread.js';
 
@@ -44,7 +47,9 @@ class Service {
   readonly #hasTls: boolean;
   readonly #listening: Listening;
   #closing: Promise<CloseResult> | undefined;
+  #draining: Promise<DrainResult> | undefined;
   #whenEmpty: (() => void) | undefined;
+  #endDrain: (() => void) | undefined;
 
   constructor(o: ServerOptions) {
     const { hub, native, members, life } = this;
@@ -125,9 +130,50 @@ class Service {
     return this.#closing;
   }
 
+  drain(options: CheckedDrain): Promise<DrainResult> {
+    this.#draining ??= this.#closing ?? this.#drain(options);
+    return this.#draining;
+  }
+
+  async #drain({ delay, over, deadline, code, rate }: CheckedDrain): Promise<DrainResult> {
+    const { hub, native, id, members, life } = this;
+    const until = performance.now() + (deadline ?? delay + over + this.#closeTimeout);
+    life.draining = true;
+    await this.#unlessClosing(delay);
+    if (this.#closing !== undefined) return this.#closing;
+    native.retire(id);
+    const all = everybody(hub, id, members, life, this.#alone);
+    life.leaving = over;
+    life.pace = new Pace(all, { over, rate, code });
+    const { pace } = life;
+    await pace.finished;
+    if (this.#closing === undefined) {
+      const left = Math.max(0, until - performance.now());
+      await this.#unlessClosing(left, members.none());
+    }
+    const timeout = Math.min(DAY, Math.max(0, Math.round(until - performance.now())));
+    const { forced } = await this.close({ code, timeout });
+    return { closed: pace.total, forced };
+  }
+
+  /** Waits so long, and not for what ends it before. */
+  async #unlessClosing(ms: number, before?: Promise<void>): Promise<void> {
+    if (ms === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((done) => {
+      timer = setTimeout(done, ms);
+      this.#endDrain = done;
+    });
+    await Promise.race(before === undefined ? [late] : [late, before]);
+    clearTimeout(timer);
+    this.#endDrain = undefined;
+  }
+
   async #shutDown({ timeout = this.#closeTimeout, code = 1001 }: CloseOptions): Promise<CloseResult> {
     const { hub, native, id, members, life, adopter } = this;
     life.state = 'closing';
+    this.#endDrain?.();
+    life.pace?.stop();
     life.closeCode = code;
     life.address = undefined;
     native.stopListening(id);
@@ -179,6 +225,9 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     get address() {
       return life.address;
     },
+    get isReady() {
+      return life.isReady;
+    },
     stats() {
       if (!service.isGone) counters.update();
       return counters.toStats(service.discards.count);
@@ -211,5 +260,6 @@ export function createServer<D = unknown, X = unknown>(options: ServerOptions<D,
     state: life.state,
     connections: connections.size,
   }));
+  registerDrainer(server, (given) => service.drain(given));
   return server as Server<D, X>;
 }

@@ -48,14 +48,18 @@ export function hostOf(
     trust: trustOf(o.trustProxy, o.forwardedHeader),
     origins: o.origins === undefined ? undefined : new Set(o.origins.map((origin) => normalOrigin(origin)!)),
     unguarded: o.origins === undefined ? originWarning(o.upgrade !== undefined) : undefined,
-    get closing() {
-      return life.ending;
+    route: o.routeCookie,
+    get retryAfter() {
+      return life.retryAfter;
     },
     decide: within(settings.scope, o.upgrade, o),
     joined: (connection) => {
       members.add(connection);
-      /* accepted before close() was called, established after it; `open` comes first */
-      if (life.state === 'closing') nextTick(() => connection.isOpen && connection.close(life.closeCode));
+      /* accepted before close() or drain() was called, established after it; `open` comes first */
+      if (life.retryAfter !== undefined)
+        nextTick(() => {
+          if (connection.isOpen) life.joinedLate(connection);
+        });
     },
     left: (connection) => members.remove(connection as Connection),
     discarded: () => discards.note(),

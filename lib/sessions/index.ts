@@ -21,6 +21,7 @@ export { type HttpSessionStoreOptions, httpSessionStore, type SessionBackedHttpS
 export { connectionKey } from './ids.js';
 export { SessionManager, type SessionStats } from './manager.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
+export { rendezvous, type Weighted } from './rendezvous.js';
 export type { DetachedRequest, Given, InitialAttributes, SessionRequest } from './request.js';
 export type { Identifying, ServeOptions, SessionHandlers, SessionProtocol } from './serve.js';
 export type { Session } from './session.js';

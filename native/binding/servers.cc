@@ -94,6 +94,11 @@ void Reference(const Napi::CallbackInfo& info) {
   if (lwsn_server* server = ServerOf(info)) lwsn_listener_ref_all(server, info[1].As<Napi::Boolean>());
 }
 
+/* retire(id): idle transports end, the others after their response; more may come */
+void Retire(const Napi::CallbackInfo& info) {
+  if (lwsn_server* server = ServerOf(info)) lwsn_server_retire(server);
+}
+
 /* drain(id): idle transports end, the others after their response */
 void Drain(const Napi::CallbackInfo& info) {
   if (lwsn_server* server = ServerOf(info)) lwsn_server_drain(server);
@@ -179,6 +184,7 @@ void RegisterServers(Environment* environment, Napi::Object exports) {
   exports.Set("listen", Napi::Function::New(env, Listen, "listen", environment));
   exports.Set("stopListening", Napi::Function::New(env, StopListening, "stopListening", environment));
   exports.Set("reference", Napi::Function::New(env, Reference, "reference", environment));
+  exports.Set("retire", Napi::Function::New(env, Retire, "retire", environment));
   exports.Set("drain", Napi::Function::New(env, Drain, "drain", environment));
   exports.Set("killAll", Napi::Function::New(env, KillAll, "killAll", environment));
   exports.Set("releaseServer", Napi::Function::New(env, ReleaseServer, "releaseServer", environment));

@@ -27,7 +27,7 @@ void lwsn_accept(lwsn_exchange *x, const char *headers, size_t size, unsigned fl
 
 void lwsn_accept_alone(lwsn_exchange *x) {
   lwsn_transport *t = x->transport;
-  if (t->server->draining) {
+  if (t->server->retiring) {
     lwsn_introduction_drop(t);
     lwsn_refuse(x, 503, "the server is closing");
     return;

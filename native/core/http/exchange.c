@@ -95,7 +95,7 @@ void lwsn_exchange_finish(lwsn_exchange *x, bool keep_alive) {
     lwsn_transport_kill(t); /* nothing is to be read or asked any more */
     return;
   }
-  if (!keep_alive || !x->keep_alive || !x->body_done || t->server->draining) {
+  if (!keep_alive || !x->keep_alive || !x->body_done || t->server->retiring) {
     lwsn_transport_end(t);
     return;
   }

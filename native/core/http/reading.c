@@ -52,7 +52,7 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
   lwsn_transport *t = x->transport;
   bool body = head->chunked || head->content_length > 0;
   uint32_t flags = (head->upgrade_websocket ? LWSN_REQUEST_UPGRADE : 0) | (body ? LWSN_REQUEST_BODY : 0) |
-                   (head->keep_alive && !t->server->draining ? LWSN_REQUEST_KEEP_ALIVE : 0) |
+                   (head->keep_alive && !t->server->retiring ? LWSN_REQUEST_KEEP_ALIVE : 0) |
                    (head->head_method ? LWSN_REQUEST_HEAD : 0) | (head->minor == 0 ? LWSN_REQUEST_HTTP10 : 0) |
                    (head->expect_continue ? LWSN_REQUEST_EXPECT_CONTINUE : 0) | (t->tls ? LWSN_REQUEST_SECURE : 0) |
                    (head->ws_protocol_count ? LWSN_REQUEST_PROTOCOLS : 0) |
@@ -83,7 +83,7 @@ static void tell_request(lwsn_exchange *x, const lwsn_http_head *head, size_t si
 /* A transport that the other side knows already, and TLS, whose facts it would ask for, are told as they come. */
 static bool decides_alone(const lwsn_exchange *x) {
   const lwsn_transport *t = x->transport;
-  return t->server->options.accepts_alone && !t->server->draining && !x->told_once && !t->tls && !t->proxy_tls;
+  return t->server->options.accepts_alone && !t->server->retiring && !x->told_once && !t->tls && !t->proxy_tls;
 }
 
 static void keep_alone(lwsn_exchange *x, size_t size) {

@@ -60,7 +60,8 @@ typedef struct lwsn_server {
   uint32_t over_limit;                /* of the transports: refused, and about to go */
   struct lwsn_tls_context *tls;       /* for transports that begin now; NULL: plain */
   bool referenced;                    /* its listeners keep the loop alive */
-  bool draining;                      /* no further request on kept-alive transports */
+  bool retiring;                      /* no further request on kept-alive transports */
+  bool draining;                      /* EMPTY is told when the last transport is gone */
   bool released;
   bool promised; /* EMPTY is still to come, and has its room */
 } lwsn_server;

@@ -93,12 +93,17 @@ void lwsn_transport_free(lwsn_transport *t) {
   lwsn_server_settle(server);
 }
 
-void lwsn_server_drain(lwsn_server *server) {
-  server->draining = true;
+void lwsn_server_retire(lwsn_server *server) {
+  server->retiring = true;
   for (lwsn_node *node = server->transports.next; node != &server->transports; node = node->next) {
     lwsn_transport *t = LWSN_CONTAINER(node, lwsn_transport, in_server);
     if (!t->doomed) t->speech->drain(t);
   }
+}
+
+void lwsn_server_drain(lwsn_server *server) {
+  lwsn_server_retire(server);
+  server->draining = true;
   lwsn_server_settle(server);
 }
 

@@ -113,6 +113,11 @@ export async function nginx({ backend, silence = '75s', secret = 'none' }: Proxy
       `proxy_buffering off; proxy_set_header X-Secret "${secret}"; proxy_set_header X-Told "$request_method $request_uri"; proxy_set_header X-Client $remote_port;`,
     ],
   ]);
+  await runNginx(at, site, port);
+  return { port, tlsPort };
+}
+
+async function runNginx(at: string, site: string, port: number): Promise<void> {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${at}/${kind};`)
     .join(' ');
@@ -122,7 +127,32 @@ export async function nginx({ backend, silence = '75s', secret = 'none' }: Proxy
       `events {}\nhttp { access_log off; ${temporary}\n${site}\n}\n`,
   );
   await run('nginx', ['-p', at, '-c', join(at, 'main.conf'), '-e', 'stderr'], port);
-  return { port, tlsPort };
+}
+
+/** In front of two nodes, `one` and `two`; resolves with its port. */
+export async function nginxSeveral(one: number, two: number): Promise<number> {
+  const port = await freePort();
+  const site = configuration('nginx-several.conf', [
+    [/listen 80;/, `listen 127.0.0.1:${port};`],
+    [/127\.0\.0\.1:3000/g, `127.0.0.1:${one}`],
+    [/127\.0\.0\.1:3001/g, `127.0.0.1:${two}`],
+  ]);
+  await runNginx(folder(), site, port);
+  return port;
+}
+
+/** The same with HAProxy, which asks often whether they are well. */
+export async function haproxySeveral(one: number, two: number): Promise<number> {
+  const at = folder();
+  const port = await freePort();
+  const text = configuration('haproxy-several.cfg', [
+    [/bind :80$/m, `bind 127.0.0.1:${port}`],
+    [/127\.0\.0\.1:3000/g, `127.0.0.1:${one}`],
+    [/127\.0\.0\.1:3001/g, `127.0.0.1:${two}`],
+  ]);
+  writeFileSync(join(at, 'haproxy.cfg'), text);
+  await run('haproxy', ['-db', '-f', join(at, 'haproxy.cfg')], port);
+  return port;
 }
 
 export async function haproxy({ backend, silence = '75s', secret = 'none' }: ProxyOptions): Promise<Proxy> {
