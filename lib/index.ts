@@ -8,8 +8,14 @@ export type { AdoptOptions } from './adopt/adopter.js';
 export type { AttachOptions } from './adopt/attach.js';
 export type { NodeServer } from './adopt/node-server.js';
 export { connect } from './client/connect.js';
-export type { ConnectOptions, HeaderFields } from './client/options.js';
-export { type Reconnecting, type ReconnectOptions, type RetryInfo, reconnect } from './client/reconnect.js';
+export type { ConnectOptions, ConnectSettings, HeaderFields } from './client/options.js';
+export {
+  type Reconnecting,
+  type ReconnectOptions,
+  type ReconnectSettings,
+  type RetryInfo,
+  reconnect,
+} from './client/reconnect.js';
 export { Connection } from './connection/connection.js';
 export {
   type CloseInfo,
@@ -17,6 +23,7 @@ export {
   type Handlers,
   type ProtocolOptions,
   protocol,
+  type Unless,
 } from './connection/handlers.js';
 export { UpgradeRequest } from './connection/request.js';
 export { ResponseHeaders, type UpgradeResponse } from './connection/response.js';
@@ -24,7 +31,12 @@ export type { SendOptions, SendResult } from './connection/sending.js';
 export { Transport } from './connection/transport.js';
 export type { DeflateOptions } from './handshake/deflate.js';
 export type { RouteCookie } from './handshake/route-cookie.js';
-export type { UpgradeAcceptance, UpgradeAnswer, UpgradeRejection } from './handshake/upgrade-answer.js';
+export type {
+  UpgradeAcceptance,
+  UpgradeAnswer,
+  UpgradeRejection,
+  UpgradeTerms,
+} from './handshake/upgrade-answer.js';
 export type { RequestAnswer, RequestHandler } from './http/exchange.js';
 export { type BodyLimit, HttpRequest } from './http/request.js';
 export type { HeadersLike, ResponseLike } from './http/response-like.js';
@@ -39,7 +51,7 @@ export type {
 } from './server/api.js';
 export { type DrainOptions, type DrainResult, drain } from './server/drain.js';
 export { type DrainOnSignalOptions, drainOnSignal } from './server/drain-on-signal.js';
-export type { ServerOptions } from './server/options.js';
+export type { DataFromUpgrade, ServerOptions, ServerSettings } from './server/options.js';
 export { createServer } from './server/server.js';
 export { errorCodes, LwsError, type LwsErrorCode } from './shared/errors.js';
 export { RequestHeaders } from './shared/head.js';

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Connection } from '../connection/connection.js';
 import { type Dispatcher, dispatcher } from '../connection/dispatch.js';
+import type { ProtocolOptions } from '../connection/handlers.js';
 import { behaviorOf, type HostOptions, hostSettings } from '../connection/host.js';
 import type { Host } from '../connection/owner.js';
 import { Transport } from '../connection/transport.js';
@@ -17,7 +18,7 @@ import { clientTls } from '../tls/tls.js';
 import { dial, serverName } from './dial.js';
 import { Handshake, makeRequest, type Outcome } from './handshake.js';
 import { headersFor } from './headers.js';
-import { type ConnectOptions, checkConnectOptions, parseUrl } from './options.js';
+import { type ConnectOptions, type ConnectSettings, checkConnectOptions, parseUrl } from './options.js';
 import { redirected, type Step } from './redirect.js';
 
 /** Of the native side: the time runs from the call, and the signal says when it is over. */
@@ -77,7 +78,7 @@ async function attempt({ url, options, deflate, signal, mayRedirect, scope }: At
       resolve(outcome);
     };
     signal.addEventListener('abort', abort, { once: true });
-    const behavior = behaviorOf('', options);
+    const behavior = behaviorOf('', options as ProtocolOptions);
     const handshake = new Handshake(
       hub.crossing,
       host,
@@ -96,7 +97,7 @@ async function attempt({ url, options, deflate, signal, mayRedirect, scope }: At
 
 async function follow(
   url: URL,
-  given: ConnectOptions<never>,
+  given: ConnectSettings<never>,
   signal: AbortSignal,
   scope: Scope,
 ): Promise<Connection> {
@@ -117,7 +118,7 @@ function failed(code: LwsErrorCode, what: string, cause: unknown): LwsError {
 }
 
 /** Also options whose getters throw, and a URL that cannot be shown. */
-function checked(url: string | URL, options: ConnectOptions<never>): URL {
+function checked(url: string | URL, options: ConnectSettings<never>): URL {
   try {
     checkConnectOptions(options);
     return parseUrl(url);
@@ -138,9 +139,9 @@ function checked(url: string | URL, options: ConnectOptions<never>): URL {
  */
 export async function connect<D = undefined>(
   url: string | URL,
-  options: ConnectOptions<D> = {},
+  options: ConnectOptions<D> = {} as ConnectOptions<D>,
 ): Promise<Connection<D>> {
-  const target = checked(url, options as ConnectOptions<never>);
+  const target = checked(url, options as ConnectSettings<never>);
   const { signal, handshakeTimeout = 10_000 } = options;
   const scope = scopeOfCaller();
   const stop = new AbortController();
@@ -153,7 +154,7 @@ export async function connect<D = undefined>(
     );
   const grace = new Grace(handshakeTimeout, late);
   try {
-    const opened = await follow(target, options as ConnectOptions<never>, stop.signal, scope);
+    const opened = await follow(target, options as ConnectSettings<never>, stop.signal, scope);
     return opened as unknown as Connection<D>;
   } catch (error) {
     throw error instanceof LwsError ? error : failed('ERR_CONNECT', 'Connecting failed', error);

@@ -3,11 +3,11 @@ import { wordsOf } from '../shared/arguments.js';
 import { LwsError } from '../shared/errors.js';
 import { serverNameOf } from '../tls/tls.js';
 import { findAddresses } from './addresses.js';
-import type { ConnectOptions } from './options.js';
+import type { ConnectSettings } from './options.js';
 import { openTunnel, parseProxy } from './proxy.js';
 
 /** Options of {@link dial}; headers are not its matter. */
-export type DialOptions = Omit<ConnectOptions<never>, 'headers'>;
+export type DialOptions = Omit<ConnectSettings<never>, 'headers'>;
 
 /** The host of a URL without the brackets of an IPv6 address. */
 export function hostOf(url: URL): string {

@@ -13,7 +13,7 @@ import { LwsError } from '../shared/errors.js';
 import { TlsInfo } from '../tls/tls.js';
 import { basicCredentials } from './credentials.js';
 import { ended, systemError } from './network-error.js';
-import type { ConnectOptions, RequestOptions } from './options.js';
+import type { ConnectSettings, RequestOptions } from './options.js';
 import { isRedirect } from './redirect.js';
 import { BODY_TIME, Refusal } from './refusal.js';
 import { isInterim, parseResponseHead, type ResponseHead } from './response-head.js';
@@ -69,7 +69,7 @@ export class Handshake implements Sink {
   readonly #crossing: Crossing;
   readonly #host: Host;
   readonly #transport: Transport;
-  readonly #options: ConnectOptions<never>;
+  readonly #options: ConnectSettings<never>;
   readonly #behavior: Behavior;
   readonly #deflate: DeflateSettings | undefined;
   readonly #text: string;
@@ -88,7 +88,7 @@ export class Handshake implements Sink {
     crossing: Crossing,
     host: Host,
     transport: Transport,
-    options: ConnectOptions<never>,
+    options: ConnectSettings<never>,
     behavior: Behavior,
     deflate: DeflateSettings | undefined,
     request: { text: string; key: string },

@@ -1,7 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net';
 import type { Connection } from '../connection/connection.js';
 import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
-import type { Handlers, Method } from '../connection/handlers.js';
+import type { Handlers, Method, Unless } from '../connection/handlers.js';
 import type { DeflateOptions } from '../handshake/deflate.js';
 import { deflateChecks } from '../handshake/deflate.js';
 import { URL } from '../shared/ambient.js';
@@ -29,8 +29,14 @@ import { parseProxy } from './proxy.js';
 /** Header fields of a request. */
 export type HeaderFields = Record<string, string | string[]> | Headers | Iterable<[string, string]>;
 
-/** Options of {@link connect}. Times are milliseconds, sizes bytes. */
-export interface ConnectOptions<D = unknown> extends Handlers<D> {
+/**
+ * Options of {@link connect}. Times are milliseconds, sizes bytes. `data` is required where its type was named, unless
+ * it may be undefined.
+ */
+export type ConnectOptions<D = unknown> = ConnectSettings<D> & Unless<D, { data: NoInfer<D> }>;
+
+/** What {@link ConnectOptions} are made of. */
+export interface ConnectSettings<D = unknown> extends Handlers<D> {
   /** Becomes `connection.data`. */
   data?: D | undefined;
   /**
@@ -90,7 +96,7 @@ export interface ConnectOptions<D = unknown> extends Handlers<D> {
 }
 
 /** Options whose headers were read. */
-export type RequestOptions = Omit<ConnectOptions<never>, 'headers'> & { headers: [string, string][] };
+export type RequestOptions = Omit<ConnectSettings<never>, 'headers'> & { headers: [string, string][] };
 
 export const connectChecks: Record<string, Check> = {
   ...handlerChecks,
@@ -139,11 +145,11 @@ export const connectChecks: Record<string, Check> = {
 /** @throws LwsError ERR_INVALID_OPTION that names the option, what was expected and what came. */
 export function checkConnectOptions(options: unknown): void {
   checkTable(options, connectChecks, '', elsewhere);
-  checkTogether(options as ConnectOptions<never>);
+  checkTogether(options as ConnectSettings<never>);
 }
 
 /** What fits alone, but not together. */
-export function checkTogether(options: ConnectOptions<never>): void {
+export function checkTogether(options: ConnectSettings<never>): void {
   checkReaders(options as Handlers, '');
   const { socketPath, localAddress, family } = options;
   for (const name of ['proxy', 'lookup', 'localAddress', 'family'] as const)

@@ -1,5 +1,5 @@
 import type { Connection } from '../connection/connection.js';
-import type { CloseInfo, Method } from '../connection/handlers.js';
+import type { CloseInfo, Method, Unless } from '../connection/handlers.js';
 import { AbortController, clearTimeout, performance, setTimeout } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
 import { type Check, checkTable, DAY, integer, type, wrong } from '../shared/checks.js';
@@ -8,11 +8,20 @@ import { shown } from '../shared/shown.js';
 import { onAbort } from '../shared/signals.js';
 import { connect } from './connect.js';
 import { headersOnce } from './headers.js';
-import { type ConnectOptions, checkTogether, connectChecks, parseUrl } from './options.js';
+import {
+  type ConnectOptions,
+  type ConnectSettings,
+  checkTogether,
+  connectChecks,
+  parseUrl,
+} from './options.js';
 import { askedDelay, type Ending, isFinal } from './verdict.js';
 
-/** Options of {@link reconnect} beside those of `connect`. Times are milliseconds. */
-export interface ReconnectOptions<D = unknown> extends ConnectOptions<D> {
+/** Options of {@link reconnect}: those of {@link connect}, and when it comes back. Times are milliseconds. */
+export type ReconnectOptions<D = unknown> = ReconnectSettings<D> & Unless<D, { data: NoInfer<D> }>;
+
+/** What {@link ReconnectOptions} are made of. */
+export interface ReconnectSettings<D = unknown> extends ConnectSettings<D> {
   /** Longest wait before the first retry; it doubles with each. Default 500. */
   minDelay?: number | undefined;
   /** Longest wait before any retry. Default 30 s. */
@@ -108,7 +117,7 @@ function wait(delay: number, signal: AbortSignal): Promise<void> {
  */
 export function reconnect<D = undefined>(
   url: string | URL | (() => string | URL | Promise<string | URL>),
-  options: ReconnectOptions<D> = {},
+  options: ReconnectOptions<D> = {} as ReconnectOptions<D>,
 ): Reconnecting<D> {
   check(url, options as ReconnectOptions<never>);
   const { minDelay = 500, maxDelay = 30_000, stableAfter = 5_000, maxRetries, retry, ...rest } = options;

@@ -4,7 +4,13 @@ import type { CloseInfo, FragmentInfo } from './events.js';
 export type { CloseInfo, FragmentInfo };
 
 /** A function of the options, called with them as `this`. It may return whatever it likes, where nothing else is said. */
-export type Method<A extends unknown[], R = unknown> = { method(...args: A): R }['method'];
+export type Method<A extends unknown[], R = unknown> = (...args: A) => R;
+
+/**
+ * What has to be given where `connection.data` cannot be undefined: whoever names the type of data has to say where it comes
+ * from. It infers nothing.
+ */
+export type Unless<D, Required> = undefined extends NoInfer<D> ? unknown : Required;
 
 /** What a server or one of its `protocols` does with its connections. All are optional. */
 export interface Handlers<D = unknown, X = unknown> {

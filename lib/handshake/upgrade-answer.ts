@@ -1,7 +1,7 @@
-/** Takes the upgrade. */
-export interface UpgradeAcceptance<D> {
-  /** Becomes `connection.data`. */
-  data?: D | undefined;
+import type { Unless } from '../connection/handlers.js';
+
+/** What takes an upgrade, beside its data. */
+export interface UpgradeTerms {
   /** Must be one of the names the client offered. Default: the first offered one that `protocols` has. */
   protocol?: string | undefined;
   /** Further headers of the 101, as cookies; none of `Sec-WebSocket-*`. */
@@ -11,6 +11,9 @@ export interface UpgradeAcceptance<D> {
   /** Only refusals have one. */
   body?: undefined;
 }
+
+/** Takes the upgrade. */
+export type UpgradeAcceptance<D> = UpgradeTerms & { data?: D | undefined } & Unless<D, { data: NoInfer<D> }>;
 
 /** Refuses the upgrade with an HTTP response. */
 export interface UpgradeRejection {
@@ -22,5 +25,8 @@ export interface UpgradeRejection {
   body?: string | Uint8Array | undefined;
 }
 
-/** What `upgrade` answers with; nothing accepts. */
-export type UpgradeAnswer<D> = UpgradeAcceptance<D> | UpgradeRejection | undefined;
+/** What `upgrade` answers with; nothing accepts, where `connection.data` may be undefined. */
+export type UpgradeAnswer<D> =
+  | UpgradeAcceptance<D>
+  | UpgradeRejection
+  | (undefined extends NoInfer<D> ? undefined | void : never);

@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.js';
 import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
-import type { Handlers, Method, ProtocolOptions } from '../connection/handlers.js';
+import type { Handlers, Method, ProtocolOptions, Unless } from '../connection/handlers.js';
 import type { UpgradeRequest } from '../connection/request.js';
 import { isName, NAME_MAX } from '../connection/topics.js';
 import { type DeflateOptions, deflateChecks } from '../handshake/deflate.js';
@@ -29,9 +29,19 @@ import { elsewhere } from './elsewhere.js';
 
 /**
  * Options of {@link createServer}; its handlers are those of connections without an entry in `protocols`. Times are
- * milliseconds, sizes bytes.
+ * milliseconds, sizes bytes. `upgrade` is required where the type of `connection.data` was named, unless that may be
+ * undefined.
  */
-export interface ServerOptions<D = unknown, X = unknown> extends Handlers<D, X> {
+export type ServerOptions<D = unknown, X = unknown> = ServerSettings<D, X> & Unless<D, DataFromUpgrade>;
+
+/** Whose `upgrade` gives each connection its data. */
+export interface DataFromUpgrade {
+  /** See {@link ServerSettings.upgrade}. */
+  upgrade: object;
+}
+
+/** What {@link ServerOptions} are made of. */
+export interface ServerSettings<D = unknown, X = unknown> extends Handlers<D, X> {
   /** TCP port, 0–65535. Default 0: the kernel chooses. */
   port?: number | undefined;
   /** Address or name to listen on. Default: dual stack `::`, or `0.0.0.0` where IPv6 is absent. */
@@ -59,9 +69,8 @@ export interface ServerOptions<D = unknown, X = unknown> extends Handlers<D, X> 
   request?: RequestHandler<X> | undefined;
   /** Folders served for GET and HEAD, by URL prefix. */
   files?: Record<string, string> | undefined;
-  /** Handlers by subprotocol name. */
-  // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own, named with `protocol<T>()`
-  protocols?: Record<string, ProtocolOptions<any, any>> | undefined;
+  /** Handlers by subprotocol name. Their type of data, as of `protocol<T>()`, has to take what `upgrade` returns. */
+  protocols?: Record<string, ProtocolOptions<D, X>> | undefined;
   /** Bytes of `connection.memory` without a subprotocol. Default 0, at most 16 MiB. */
   memory?: number | undefined;
   /** `'transient'` lends binary messages for the call of `message` only. Default `'buffer'`: owned for ever. */

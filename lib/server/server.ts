@@ -215,7 +215,9 @@ class Service {
  *
  * @throws LwsError ERR_INVALID_OPTION for an unknown option or a bad value.
  */
-export function createServer<D = unknown, X = unknown>(options: ServerOptions<D, X> = {}): Server<D, X> {
+export function createServer<D = unknown, X = unknown>(
+  options: ServerOptions<D, X> = {} as ServerOptions<D, X>,
+): Server<D, X> {
   checkOptions(options);
   const service = new Service(options as ServerOptions);
   const { life, connections, counters, topics, adopter } = service;

@@ -106,7 +106,7 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
    * client sends as its activity, and detach the session at the end. The handlers get the session as last argument.
    */
   serve<D, X>(options: ServeOptions<D, X, A> & Identifying<D, X, A>): ServerOptions<D, X> {
-    return serveOptions<D, X, A>(this.core, options);
+    return serveOptions<D, X, A>(this.core, options) as ServerOptions<D, X>;
   }
 
   /**

@@ -1,6 +1,13 @@
 import type { Connection } from '../connection/connection.js';
-import type { CloseInfo, FragmentInfo, Handlers, Method, ProtocolOptions } from '../connection/handlers.js';
-import type { ServerOptions } from '../server/options.js';
+import type {
+  CloseInfo,
+  FragmentInfo,
+  Handlers,
+  Method,
+  ProtocolOptions,
+  Unless,
+} from '../connection/handlers.js';
+import type { DataFromUpgrade, ServerSettings } from '../server/options.js';
 import { clearTimeout, setTimeout } from '../shared/ambient.js';
 import { describe, record, type, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
@@ -39,7 +46,7 @@ export type SessionProtocol<D, X, A extends object> = Omit<ProtocolOptions<D, X>
 
 /** Options of {@link SessionManager.serve}: those of `createServer`, with sessions. */
 export interface ServeOptions<D, X, A extends object>
-  extends Omit<ServerOptions<D, X>, keyof Handlers | 'protocols'>,
+  extends Omit<ServerSettings<D, X>, keyof Handlers | 'protocols'>,
     SessionHandlers<D, X, A> {
   /**
    * Which session the connection is to get; from its request, and from what `upgrade` found out. It runs for each
@@ -49,15 +56,14 @@ export interface ServeOptions<D, X, A extends object>
     | Method<[connection: Connection<D, X>], SessionRequest<A> | Promise<SessionRequest<A>>>
     | undefined;
   /** Handlers by subprotocol name, with the session as last argument. */
-  // biome-ignore lint/suspicious/noExplicitAny: each entry has a data type of its own
-  protocols?: Record<string, SessionProtocol<any, any, A>> | undefined;
+  protocols?: Record<string, SessionProtocol<D, X, A>> | undefined;
 }
 
-/** `identify` has to be there where new sessions need attributes to start with. */
-export type Identifying<D, X, A extends object> =
-  Record<never, never> extends SessionRequest<A>
+/** `upgrade` and `identify` have to be there where nothing else gives data, and what new sessions start with. */
+export type Identifying<D, X, A extends object> = Unless<D, DataFromUpgrade> &
+  (Record<never, never> extends SessionRequest<A>
     ? unknown
-    : { identify: NonNullable<ServeOptions<D, X, A>['identify']> };
+    : { identify: NonNullable<ServeOptions<D, X, A>['identify']> });
 
 /** How long a `close` handler may keep its session from being detached. */
 const closeHandlerTime = 5000;
@@ -65,7 +71,7 @@ const closeHandlerTime = 5000;
 export function serveOptions<D, X, A extends object>(
   core: Core,
   options: ServeOptions<D, X, A>,
-): ServerOptions<D, X> {
+): ServerSettings<D, X> {
   checkGiven(options);
   const { identify, protocols = {}, open, message, fragment, writable, pong, close, ...rest } = options;
   const own = { open, message, fragment, writable, pong, close };

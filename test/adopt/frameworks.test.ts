@@ -16,9 +16,8 @@ import {
 import { connectRaw, handshakeText } from '../helpers/raw-client.js';
 import { listening } from './helpers/node-servers.js';
 
-interface User {
-  name: string;
-}
+/** Who did not come from middleware has no name. */
+type User = { name: string } | undefined;
 
 function ours(options: ServerOptions<User> = {}): Server<User> {
   const server = createServer<User>(options);

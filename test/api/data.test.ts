@@ -15,7 +15,7 @@ describe('connection.data', () => {
     ['nothing', undefined],
   ])('is what upgrade returned: %s', async (_, data) => {
     const record = recorder();
-    const { open } = await startServer({ ...record.handlers, upgrade: () => ({ data }) });
+    const { open } = await startServer({ ...record.handlers, upgrade: () => ({ data: data as unknown }) });
     await open();
     expect((await record.opened.next()).data).toBe(data);
   });
@@ -23,7 +23,7 @@ describe('connection.data', () => {
   it('may be set at any time, and is read in close for the last time', async () => {
     const story: unknown[] = [];
     const closed = queue<Connection>();
-    const { open } = await startServer<string>({
+    const { open } = await startServer<string | undefined>({
       open: (connection) => {
         story.push(connection.data);
         connection.data = 'from open';

@@ -1,4 +1,6 @@
 /** What TypeScript must accept, infer and refuse. Compiled by types.test.ts, never run. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { expectTypeOf } from 'vitest';
 import {
   type CloseInfo,
@@ -9,6 +11,7 @@ import {
   LwsError,
   type LwsErrorCode,
   protocol,
+  reconnect,
   type SendResult,
   type Server,
   type ServerOptions,
@@ -114,9 +117,74 @@ createServer({
   },
 });
 
-/* each subprotocol has a type of its own */
+/* whoever names the type has to say where the data comes from */
+// @ts-expect-error data is undefined without `upgrade`
+createServer<User>({ message: ({ data }) => data.name });
+// @ts-expect-error the same, where a handler names it
+createServer({ message: ({ data }: Connection<User>) => data.name });
+// @ts-expect-error the same, where a subprotocol names it
+createServer({ protocols: { chat: protocol<User>({ message: ({ data }) => data.name }) } });
+createServer<User | undefined>({ message: ({ data }) => data?.name });
+createServer<User>({ upgrade: () => ({ status: 401 }) });
+// @ts-expect-error no data
+createServer<User>({ upgrade: () => ({ headers: {} }) });
+// @ts-expect-error none either
+createServer<User>({ upgrade: () => ({ data: undefined }) });
+// @ts-expect-error nor here
+createServer<User>({ upgrade: () => {} });
+// @ts-expect-error nor on every way
+createServer<User>({ upgrade: ({ path }) => (path === '/' ? { data: { name: 'Ann' } } : undefined) });
+// @ts-expect-error nor later
+createServer<User>({ upgrade: async () => ({}) });
+// @ts-expect-error not a User later
+createServer<User>({ upgrade: async () => ({ data: { name: 1 } }) });
 createServer({
-  upgrade: () => ({ data: { name: 'x' } }),
+  // @ts-expect-error inferred from one way, missing on the other
+  upgrade: ({ path }) => (path === '/' ? { data: { name: 'Ann' } } : {}),
+  message: ({ data }) => data.name,
+});
+// @ts-expect-error an answer is an object, or nothing
+createServer({ upgrade: () => true });
+// @ts-expect-error an answer is an object, or nothing
+createServer({ upgrade: async () => 5 });
+// @ts-expect-error an answer is an object, or nothing
+createServer({ upgrade: () => null });
+
+/* options may be made before the server, and passed on without knowing the type */
+const made: ServerOptions<User> = { upgrade: () => ({ data: { name: 'Ann' } }) };
+expectTypeOf(createServer(made)).toEqualTypeOf<Server<User>>();
+// @ts-expect-error no `upgrade`
+export const unmade: ServerOptions<User> = { message: ({ data }) => data.name };
+export function local<D, X>(options: ServerOptions<D, X>): Server<D, X> {
+  return createServer({ ...options, host: '127.0.0.1' });
+}
+
+/* so do clients */
+void connect('ws://x', { data: { name: 'Ann' }, message: ({ data }) => data.name.length });
+void connect<User | undefined>('ws://x', { message: ({ data }) => data?.name });
+// @ts-expect-error no data
+void connect<User>('ws://x', { message: ({ data }) => data.name });
+// @ts-expect-error no data
+void connect('ws://x', { message: ({ data }: Connection<User>) => data.name });
+// @ts-expect-error not a User
+void connect<User>('ws://x', { data: { nick: 'Bob' } });
+// @ts-expect-error no data
+void reconnect<User>('ws://x', { message: ({ data }) => data.name });
+void reconnect('ws://x', { data: { name: 'Ann' }, retry: ({ final }) => !final });
+
+/* and whoever adopts */
+declare const socket: Duplex;
+declare const incoming: IncomingMessage;
+expectTypeOf(
+  createServer(made).adopt(socket, incoming, undefined, { data: { name: 'Ann' } }),
+).resolves.toEqualTypeOf<Connection<User>>();
+// @ts-expect-error not a User
+void createServer(made).adopt(socket, incoming, undefined, { data: { nick: 'Bob' } });
+
+/* each subprotocol names what it needs of the data */
+createServer({
+  upgrade: () => ({ data: { name: 'x', seats: 1 } }),
+  message: ({ data }) => data.seats,
   protocols: {
     chat: protocol<User>({
       memory: 16,
@@ -124,15 +192,36 @@ createServer({
         expectTypeOf(data).toEqualTypeOf<User>();
       },
     }),
-    stream: protocol<number>({
+    plain: {
+      message({ data }) {
+        expectTypeOf(data).toEqualTypeOf<{ name: string; seats: number }>();
+      },
+    },
+    stream: protocol<{ seats: number }>({
       binaryType: 'transient',
       fragment(connection, data, info) {
-        expectTypeOf(connection.data).toEqualTypeOf<number>();
+        expectTypeOf(connection.data).toEqualTypeOf<{ seats: number }>();
         expectTypeOf(data).toEqualTypeOf<Buffer>();
         expectTypeOf(info).toEqualTypeOf<FragmentInfo>();
       },
     }),
   },
+});
+
+createServer({
+  // @ts-expect-error chat wants a User
+  upgrade: ({ path }) => ({ data: { name: path.length } }),
+  protocols: { chat: protocol<User>({ message: ({ data }) => data.name }) },
+});
+createServer<{ nick: string }>({
+  upgrade: () => ({ data: { nick: 'Bob' } }),
+  // @ts-expect-error chat wants a User
+  protocols: { chat: protocol<User>({ message: ({ data }) => data.name }) },
+});
+createServer({
+  upgrade: () => ({ data: { nick: 'Bob' } }),
+  // @ts-expect-error and has not
+  protocols: { chat: { message: ({ data }) => data.name } },
 });
 
 /* what can be sent, and what cannot */
@@ -200,6 +289,7 @@ createServer({
   pong: async () => 1,
   close: () => new Map(),
   error: (error) => error.code,
+  upgrade: () => ({ data: { name: 'Ann' } }),
   protocols: {
     chat: protocol<User>({ message: (connection) => connection.subscribe(connection.data.name) }),
   },

@@ -24,11 +24,11 @@ const headingsOf = (name: string) => page(name).headings.map(({ words }) => word
 const namesOf = (name: string, section?: string) => entriesOf(name, section).map((entry) => entry.name);
 
 const handlers = membersOf('Handlers');
-const serverOptions = membersOf('ServerOptions');
+const serverOptions = membersOf('ServerSettings');
 const tlsOptions = ['CommonTlsOptions', 'ServerTlsOptions', 'ClientTlsOptions'].flatMap((name) =>
   membersOf(name),
 );
-const connectOptions = membersOf('ConnectOptions');
+const connectOptions = membersOf('ConnectSettings');
 const prefixed = (prefix: string, name: string) => membersOf(name).map((member) => `${prefix}: ${member}`);
 
 describe('everything that can be given or asked has a heading', () => {
@@ -41,7 +41,7 @@ describe('everything that can be given or asked has a heading', () => {
     ['every option of tls', 'docs/tls.md', tlsOptions],
     ['every option of perMessageDeflate', 'docs/compression.md', membersOf('DeflateOptions')],
     ['every option of connect', 'docs/client.md', connectOptions.filter((name) => name !== 'error')],
-    ['every option of reconnect', 'docs/client.md', membersOf('ReconnectOptions')],
+    ['every option of reconnect', 'docs/client.md', membersOf('ReconnectSettings')],
     ['every counter and gauge', 'docs/diagnostics.md', membersOf('ServerStats')],
     ['every counter of sessions', 'docs/diagnostics.md', prefixed('sessions', 'Counters')],
     ['every gauge of sessions', 'docs/diagnostics.md', prefixed('sessions', 'SessionStats')],
@@ -81,7 +81,7 @@ describe('every heading is about something that is there', () => {
     ['docs/tls.md', 'Options', tlsOptions],
     ['docs/compression.md', 'Options', membersOf('DeflateOptions')],
     ['docs/client.md', 'Options of connect', connectOptions],
-    ['docs/client.md', 'Options of reconnect', membersOf('ReconnectOptions')],
+    ['docs/client.md', 'Options of reconnect', membersOf('ReconnectSettings')],
     ['docs/errors.md', undefined, Object.keys(errorCodes)],
     ['docs/sessions.md', 'Options', membersOf('SessionManagerOptions')],
     ['docs/sessions.md', 'Events', membersOf('SessionEvents')],

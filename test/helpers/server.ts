@@ -26,7 +26,7 @@ export interface Running<D = unknown, X = unknown> {
  * cut and it is closed, whatever the test did.
  */
 export async function startServer<D = unknown, X = unknown>(
-  options: ServerOptions<D, X> = {},
+  options: ServerOptions<D, X> = {} as ServerOptions<D, X>,
   cleanUp: (end: () => Promise<void>) => void = onTestFinished,
 ): Promise<Running<D, X>> {
   const server = createServer<D, X>(

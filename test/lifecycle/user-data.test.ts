@@ -109,9 +109,9 @@ test('a subprotocol has handlers, data and memory of its own', async () => {
     memory: 1,
     message: () => void told.push('none'),
     protocols: {
-      chat: protocol<{ offered: string }>({
+      chat: protocol({
         memory: 100,
-        message: (c, text) => void told.push(`chat ${c.data.offered} ${text}`),
+        message: (c, text) => void told.push(`chat ${(c.data as { offered: string }).offered} ${text}`),
       }),
       game: protocol({ memory: 200, message: () => void told.push('game') }),
     },

@@ -41,6 +41,27 @@ describe('types', () => {
     await sessions.stop();
   });
 
+  test('whoever names the type of connection.data has an upgrade that returns it', () => {
+    const sessions = {} as SessionManager;
+    const open = ({ data }: Connection<{ name: string }>) => data.name;
+    const refused = [
+      // @ts-expect-error nothing gives data
+      () => sessions.serve({ open }),
+      // @ts-expect-error a subprotocol needs some
+      () => sessions.serve({ protocols: { chat: { open } } }),
+      () =>
+        sessions.serve({
+          // @ts-expect-error no name
+          upgrade: () => ({ data: { nick: 'Ann' } }),
+          open,
+        }),
+    ];
+    const taken = () =>
+      sessions.serve({ upgrade: () => ({ data: { name: 'Ann' } }), open, protocols: { chat: { open } } });
+    expectTypeOf(refused[0]).not.toBeAny();
+    expectTypeOf(taken).returns.toExtend<ServerOptions<{ name: string }>>();
+  });
+
   test('what a new session begins with is what its attributes are', () => {
     const sessions = {} as SessionManager<Cart>;
     const socket = {} as SessionSocket;

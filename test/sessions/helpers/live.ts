@@ -38,7 +38,11 @@ export async function live<D = unknown, X = unknown>(
   const errors: LwsError[] = [];
   sessions.on('error', (error) => errors.push(error));
   const server = createServer<D, X>(
-    sessions.serve<D, X>({ host: '127.0.0.1', error: (error) => errors.push(error), ...options }),
+    sessions.serve<D, X>({
+      host: '127.0.0.1',
+      error: (error) => errors.push(error),
+      ...options,
+    } as Parameters<typeof sessions.serve<D, X>>[0]),
   );
   const { port } = await server.listen();
   const clients: WebSocket[] = [];
