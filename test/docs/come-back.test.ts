@@ -45,8 +45,8 @@ describe('what a client comes back after is said as the code does it', () => {
     for (let status = 200; status < 500; status++) expect(isFinal(refused(status))).toBe(!listed.has(status));
   });
 
-  it('codes of sessions, in docs/sessions.md', () => {
-    const told = rowsBelow('docs/sessions.md', '| code | meaning | does [`reconnect`]');
+  it('codes of sessions, in docs/sessions/events.md', () => {
+    const told = rowsBelow('docs/sessions/events.md', '| code | meaning | does [`reconnect`]');
     expect(told.map(([code]) => Number(code)).sort()).toEqual(Object.values(closeCodes).sort());
     for (const [code, , does] of told)
       expect(does!.startsWith('yes'), code).toBe(comeBackCodes.has(Number(code)));

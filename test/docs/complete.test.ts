@@ -46,14 +46,14 @@ describe('everything that can be given or asked has a heading', () => {
     ['every counter of sessions', 'docs/diagnostics.md', prefixed('sessions', 'Counters')],
     ['every gauge of sessions', 'docs/diagnostics.md', prefixed('sessions', 'SessionStats')],
     ['every error code', 'docs/errors.md', Object.keys(errorCodes)],
-    ['every option of SessionManager', 'docs/sessions.md', membersOf('SessionManagerOptions')],
-    ['every event of SessionManager', 'docs/sessions.md', membersOf('SessionEvents')],
-    ['every option of MemoryStore', 'docs/sessions.md', prefixed('MemoryStore', 'MemoryStoreOptions')],
-    ['every option of RedisStore', 'docs/sessions.md', prefixed('RedisStore', 'RedisStoreOptions')],
-    ['every option of HttpLogins', 'docs/sessions.md', prefixed('HttpLogins', 'HttpLoginOptions')],
+    ['every option of SessionManager', 'docs/sessions/options.md', membersOf('SessionManagerOptions')],
+    ['every event of SessionManager', 'docs/sessions/events.md', membersOf('SessionEvents')],
+    ['every option of MemoryStore', 'docs/sessions/stores.md', prefixed('MemoryStore', 'MemoryStoreOptions')],
+    ['every option of RedisStore', 'docs/sessions/stores.md', prefixed('RedisStore', 'RedisStoreOptions')],
+    ['every option of HttpLogins', 'docs/sessions/logins.md', prefixed('HttpLogins', 'HttpLoginOptions')],
     [
       'every option of httpSessionStore',
-      'docs/sessions.md',
+      'docs/sessions/logins.md',
       prefixed('httpSessionStore', 'HttpSessionStoreOptions'),
     ],
   ])('%s, in %s', (_, name, members) => {
@@ -83,8 +83,8 @@ describe('every heading is about something that is there', () => {
     ['docs/client.md', 'Options of connect', connectOptions],
     ['docs/client.md', 'Options of reconnect', membersOf('ReconnectSettings')],
     ['docs/errors.md', undefined, Object.keys(errorCodes)],
-    ['docs/sessions.md', 'Options', membersOf('SessionManagerOptions')],
-    ['docs/sessions.md', 'Events', membersOf('SessionEvents')],
+    ['docs/sessions/options.md', undefined, membersOf('SessionManagerOptions')],
+    ['docs/sessions/events.md', 'Events', membersOf('SessionEvents')],
   ])('%s, %s', (name, section, members) => {
     const told = namesOf(name, section).filter((one) => !/^(?:attach|close|send): /.test(one));
     expect(told.filter((one) => !members.includes(one))).toEqual([]);
@@ -121,7 +121,7 @@ const pages: [what: string, entries: Entry[], attempt: Try][] = [
   ],
   [
     'SessionManager',
-    entriesOf('docs/sessions.md', 'Options'),
+    entriesOf('docs/sessions/options.md'),
     (name, value) => void settingsOf({ ttl: maxTtl, [name]: value }),
   ],
 ];
@@ -174,7 +174,7 @@ describe('defaults are those of the code', () => {
     ['connect', entriesOf('docs/client.md', 'Options of connect'), client],
     ['reconnect', entriesOf('docs/client.md', 'Options of reconnect'), client],
     ['perMessageDeflate', entriesOf('docs/compression.md', 'Options'), deflate],
-    ['SessionManager', entriesOf('docs/sessions.md', 'Options'), sessions],
+    ['SessionManager', entriesOf('docs/sessions/options.md'), sessions],
   ];
 
   it.each(rows)('of %s', (_, entries, defaults) => {

@@ -8,39 +8,32 @@ import { page } from '../docs/helpers/pages.js';
 import { membersOf, numericDefaults } from '../docs/helpers/sources.js';
 import { FakeSocket } from './helpers/fake-socket.js';
 
-const name = 'docs/sessions.md';
-const { text } = page(name);
+const pageOf = (name: string) => `docs/sessions/${name}.md`;
 
 const prefixed = (prefix: string, type: string) => membersOf(type).map((member) => `${prefix}: ${member}`);
-const told = (section: string) => entriesOf(name, section).map((entry) => entry.name);
+const told = (name: string, section?: string) => entriesOf(pageOf(name), section).map((entry) => entry.name);
 
-describe('docs/sessions.md has a heading for', () => {
+describe('the pages of docs/sessions have a heading for', () => {
   it.each([
-    ['every option', 'Options', membersOf('SessionManagerOptions')],
-    ['every event', 'Events', membersOf('SessionEvents')],
-    [
-      'every option of a store',
-      'Stores',
-      [
-        ...prefixed('MemoryStore', 'MemoryStoreOptions'),
-        ...prefixed('RedisStore', 'RedisStoreOptions'),
-        'A store of your own',
-      ],
-    ],
+    ['every option', 'options', undefined, membersOf('SessionManagerOptions')],
+    ['every event', 'events', 'Events', membersOf('SessionEvents')],
+    ['every option of MemoryStore', 'stores', 'MemoryStore', prefixed('MemoryStore', 'MemoryStoreOptions')],
+    ['every option of RedisStore', 'stores', 'RedisStore', prefixed('RedisStore', 'RedisStoreOptions')],
     [
       'every option of logins',
-      'Logins, and express-session',
+      'logins',
+      'With express-session',
       [
         ...prefixed('HttpLogins', 'HttpLoginOptions'),
         ...prefixed('httpSessionStore', 'HttpSessionStoreOptions'),
       ],
     ],
-  ])('%s, and for nothing else in that section', (_, section, members) => {
-    expect(told(section).toSorted()).toEqual(members.toSorted());
+  ])('%s, and for nothing else in that section', (_, name, section, members) => {
+    expect(told(name, section).toSorted()).toEqual(members.toSorted());
   });
 
   it('errors that there are', () => {
-    const errors = told('Errors');
+    const errors = told('events', 'Errors');
     expect(errors.length).toBeGreaterThan(5);
     expect(errors.filter((code) => !(code in errorCodes))).toEqual([]);
     expect(errors).toEqual(
@@ -49,11 +42,13 @@ describe('docs/sessions.md has a heading for', () => {
   });
 });
 
-describe('docs/sessions.md tells', () => {
+describe('the pages of docs/sessions tell', () => {
   const manager = new SessionManager();
+  const entries = ['options', 'stores', 'logins'].flatMap((name) => entriesOf(pageOf(name)));
 
   it('[D-N1] members that there are, and none else', async () => {
     const session = await manager.attach(new FakeSocket());
+    const { text } = page(pageOf('members'));
     const table =
       /^\| of `Session` \|[\s\S]*?\n\n\| of `SessionManager` \|[\s\S]*?\n\n/m.exec(text)?.[0] ?? '';
     const [ofSession = '', ofManager = ''] = table.split('| of `SessionManager` |');
@@ -88,7 +83,9 @@ describe('docs/sessions.md tells', () => {
   });
 
   it('the close codes', () => {
-    const section = text.split(/^## /m).find((part) => part.startsWith('Close codes'))!;
+    const section = page(pageOf('events'))
+      .text.split(/^## /m)
+      .find((part) => part.startsWith('Close codes'))!;
     const codes = [...section.matchAll(/^\| (\d{4}) \|/gm)].map(([, code]) => Number(code));
     expect(codes).toEqual(Object.values(closeCodes).toSorted((a, b) => a - b));
   });
@@ -103,9 +100,6 @@ describe('docs/sessions.md tells', () => {
     const real = new Map([...settings, ['maxAttributes', settings.get('defaultMaxBytes')!] as const]);
     for (const [prefix, path] of stores)
       for (const [option, value] of numericDefaults(path)) real.set(`${prefix}: ${option}`, value);
-    const entries = ['Options', 'Stores', 'Logins, and express-session'].flatMap((one) =>
-      entriesOf(name, one),
-    );
     const numeric = entries.filter((entry) => entry.default !== undefined);
     expect(numeric.length).toBeGreaterThan(7);
     for (const entry of numeric)
@@ -120,9 +114,7 @@ describe('docs/sessions.md tells', () => {
     httpSessionStore: (option, value) =>
       httpSessionStore({ Store: class {}, store: new MemoryStore(), [option]: value }).close(),
   };
-  const bounded = ['Options', 'Stores', 'Logins, and express-session']
-    .flatMap((one) => entriesOf(name, one))
-    .filter((entry) => entry.bounds !== undefined);
+  const bounded = entries.filter((entry) => entry.bounds !== undefined);
 
   it.each(bounded.map((entry) => [entry.name, entry] as const))('the bounds of %s', (_, entry: Entry) => {
     const [kind = '', option = ''] = entry.name.includes(': ')
