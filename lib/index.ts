@@ -29,6 +29,7 @@ export { UpgradeRequest } from './connection/request.js';
 export { ResponseHeaders, type UpgradeResponse } from './connection/response.js';
 export type { SendOptions, SendResult } from './connection/sending.js';
 export { Transport } from './connection/transport.js';
+export type { Admission, AdmissionRate, ReturningLane } from './handshake/admission.js';
 export type { DeflateOptions } from './handshake/deflate.js';
 export type { RouteCookie } from './handshake/route-cookie.js';
 export type {

@@ -12,6 +12,7 @@ import { isThenable, wordsOf } from '../shared/arguments.js';
 import { describe } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
+import type { Gate, Refusal } from './admission.js';
 import { acceptOffer, type DeflateSettings, deflateFlags } from './deflate.js';
 import type { OriginWarning } from './origin-warning.js';
 import { type RouteCookie, routeLine } from './route-cookie.js';
@@ -28,6 +29,8 @@ export interface UpgradeHost extends Host {
   readonly origins: ReadonlySet<string> | undefined;
   /** Absent where `origins` are given. */
   readonly unguarded: OriginWarning | undefined;
+  /** Who is looked at when too many come; undefined: everybody. */
+  readonly gate: Gate | undefined;
   /** Named in every 101. */
   readonly route: RouteCookie | undefined;
   readonly behaviors: ReadonlyMap<string, Behavior>;
@@ -45,10 +48,10 @@ export interface UpgradeHost extends Host {
  * request or waits for `open`, nothing is chosen from what was offered. Undefined: each becomes an {@link Upgrade}.
  */
 export function acceptedAlone(host: UpgradeHost): number | undefined {
-  const { fallback, behaviors, decide, origins, deflate, route } = host;
+  const { fallback, behaviors, decide, origins, deflate, route, gate } = host;
   if (fallback === undefined || behaviors.size > 0) return undefined;
-  if (decide !== undefined || origins !== undefined || deflate !== undefined || route !== undefined)
-    return undefined;
+  if (decide !== undefined || origins !== undefined || deflate !== undefined) return undefined;
+  if (route !== undefined || gate !== undefined) return undefined;
   return fallback.handlers.open === undefined ? fallback.flags : undefined;
 }
 
@@ -105,10 +108,18 @@ export class Upgrade implements Sink {
   }
 
   start(): void {
+    const { origins, retryAfter, gate } = this.#host;
+    if (retryAfter !== undefined) {
+      this.#refuseLate(retryAfter);
+      return;
+    }
+    const refusal = gate?.ask(this.#request);
+    if (refusal !== undefined) {
+      this.#refuseMany(refusal);
+      return;
+    }
     const origin = this.#field(RequestFlag.ORIGIN, 'origin');
-    const { origins } = this.#host;
-    if (this.#host.retryAfter !== undefined) this.#refuseLate(this.#host.retryAfter);
-    else if (origins !== undefined && origin !== null && !origins.has(origin))
+    if (origins !== undefined && origin !== null && !origins.has(origin))
       this.#refuse(403, 'this origin may not connect');
     else this.#ask();
   }
@@ -216,6 +227,12 @@ export class Upgrade implements Sink {
 
   #refuseLate(seconds: number): void {
     this.#refuse(503, 'the server is closing', { 'Retry-After': String(seconds) });
+  }
+
+  #refuseMany({ status, seconds }: Refusal): void {
+    this.#refuse(status, status === 429 ? 'too many from here' : 'too many at once', {
+      'Retry-After': String(seconds),
+    });
   }
 
   #reject(answer: UpgradeRejection): void {

@@ -55,6 +55,8 @@ export interface ServerStats {
   publicationsLost: number;
   /** Messages of connections that nobody reads: without `message` and `fragment` handler, and without a loop. */
   messagesDiscarded: number;
+  /** Upgrades that `admission` refused. */
+  upgradesRefused: number;
 }
 
 /** Options of {@link Server.close}. */

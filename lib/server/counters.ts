@@ -37,8 +37,8 @@ export class Counters {
     for (const name of present) this.#numbers[names.indexOf(name)] = 0;
   }
 
-  toStats(messagesDiscarded: number): ServerStats {
+  toStats(messagesDiscarded: number, upgradesRefused: number): ServerStats {
     const counted = Object.fromEntries(names.map((name, at) => [name, this.#numbers[at]!]));
-    return { ...(counted as Record<(typeof names)[number], number>), messagesDiscarded };
+    return { ...(counted as Record<(typeof names)[number], number>), messagesDiscarded, upgradesRefused };
   }
 }

@@ -3,6 +3,7 @@ import { checkReaders, handlerChecks } from '../connection/handler-checks.js';
 import type { Handlers, Method, ProtocolOptions, Unless } from '../connection/handlers.js';
 import type { UpgradeRequest } from '../connection/request.js';
 import { isName, NAME_MAX } from '../connection/topics.js';
+import { type Admission, checkAdmission } from '../handshake/admission.js';
 import { type DeflateOptions, deflateChecks } from '../handshake/deflate.js';
 import { normalOrigin } from '../handshake/origins.js';
 import { checkRouteCookie, type RouteCookie } from '../handshake/route-cookie.js';
@@ -117,6 +118,11 @@ export interface ServerSettings<D = unknown, X = unknown> extends Handlers<D, X>
   /** Which headers the proxies of `trustProxy` write. Default `'x-forwarded'`. See {@link ForwardedHeader}. */
   forwardedHeader?: ForwardedHeader | undefined;
   /**
+   * How many upgrades a second are taken, of all and per client address; what is above is refused with `Retry-After` before
+   * any handler. Clients that come back may have a lane of their own. Default: all are looked at.
+   */
+  admission?: Admission<X> | undefined;
+  /**
    * Tells the proxy where a client was last: a session cookie in each 101 names this node, so that the client is brought
    * back to it. A hint that saves work, never something to rely on: the node may be gone. Default: none.
    */
@@ -191,6 +197,7 @@ const checks: Record<string, Check> = {
   maxConnectionsPerAddress: integer(1, MAX_INT),
   trustProxy: checkTrust,
   forwardedHeader: oneOf('x-forwarded', 'forwarded'),
+  admission: checkAdmission,
   routeCookie: checkRouteCookie,
   proxyProtocol: type('boolean'),
   strictLifetime: type('boolean'),

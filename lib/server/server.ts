@@ -4,6 +4,7 @@ import { type AdoptOptions, createAdopter } from '../adopt/adopter.js';
 import { type Dispatcher, dispatcher } from '../connection/dispatch.js';
 import { Topics } from '../connection/topics.js';
 import type { Native } from '../crossing/native.js';
+import type { Gate } from '../handshake/admission.js';
 import { nativeOptions } from '../handshake/core-options.js';
 import { deflateSettings } from '../handshake/deflate.js';
 import { acceptedAlone } from '../handshake/upgrade.js';
@@ -41,6 +42,7 @@ class Service {
   readonly topics: Topics;
   readonly counters: Counters;
   readonly connections: Connections;
+  readonly gate: Gate | undefined;
   readonly adopter: ReturnType<typeof createAdopter>;
   readonly #alone: boolean;
   readonly #closeTimeout: number;
@@ -62,6 +64,7 @@ class Service {
     this.#closeTimeout = o.closeTimeout ?? 5_000;
     this.#hasTls = tls !== undefined;
     this.#alone = alone !== undefined;
+    this.gate = host.gate;
     this.topics = topics;
     this.id = native.createServer(nativeOptions(o, deflate, alone));
     topics.server = this.id;
@@ -232,7 +235,7 @@ export function createServer<D = unknown, X = unknown>(
     },
     stats() {
       if (!service.isGone) counters.update();
-      return counters.toStats(service.discards.count);
+      return counters.toStats(service.discards.count, service.gate?.refused ?? 0);
     },
     publish: (topic, data, sending) => topics.publish(topic, data, sending),
     subscribers: (topic) => topics.subscribers(topic),

@@ -3,6 +3,7 @@ import { Connection } from '../connection/connection.js';
 import type { Dispatcher, Target } from '../connection/dispatch.js';
 import { behaviorOf, hostSettings } from '../connection/host.js';
 import type { Topics } from '../connection/topics.js';
+import { Gate } from '../handshake/admission.js';
 import type { DeflateSettings } from '../handshake/deflate.js';
 import { originWarning } from '../handshake/origin-warning.js';
 import { normalOrigin } from '../handshake/origins.js';
@@ -48,6 +49,7 @@ export function hostOf(
     trust: trustOf(o.trustProxy, o.forwardedHeader),
     origins: o.origins === undefined ? undefined : new Set(o.origins.map((origin) => normalOrigin(origin)!)),
     unguarded: o.origins === undefined ? originWarning(o.upgrade !== undefined) : undefined,
+    gate: o.admission && new Gate(o.admission, (error) => settings.failed(error)),
     route: o.routeCookie,
     get retryAfter() {
       return life.retryAfter;

@@ -25,6 +25,7 @@ export { rendezvous, type Weighted } from './rendezvous.js';
 export type { DetachedRequest, Given, InitialAttributes, SessionRequest } from './request.js';
 export type { Identifying, ServeOptions, SessionHandlers, SessionProtocol } from './serve.js';
 export type { Session } from './session.js';
+export { type SessionKey, sessionKey } from './session-key.js';
 export type { LoginSource, SessionManagerOptions } from './settings.js';
 export type { MessageData, SendResult, SessionSocket } from './socket.js';
 export type {

@@ -31,10 +31,12 @@ afterAll(() => {
 /** Children and workers use the package as its users do: by name, from dist/. */
 const built = buildLib();
 
-export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+/** A fixture of this folder by its name, or another file. */
+export const fixture = (name: string | URL): string =>
+  fileURLToPath(new URL(typeof name === 'string' ? `fixtures/${name}` : name, import.meta.url));
 
 /** The file of a fixture that may run now. */
-export async function ready(name: string): Promise<string> {
+export async function ready(name: string | URL): Promise<string> {
   await built;
   return fixture(name);
 }
@@ -47,7 +49,11 @@ export interface StartOptions {
 }
 
 /** Starts a fixture; freed memory is overwritten there, so that use after free does not pass by luck. */
-export async function start(name: string, args: string[] = [], options: StartOptions = {}): Promise<Child> {
+export async function start(
+  name: string | URL,
+  args: string[] = [],
+  options: StartOptions = {},
+): Promise<Child> {
   const file = await ready(name);
   const command = [process.execPath, ...(options.node ?? []), file, ...args];
   const limited = options.descriptors !== undefined;
@@ -97,6 +103,10 @@ export async function start(name: string, args: string[] = [], options: StartOpt
 }
 
 /** Runs a fixture to its end. */
-export async function run(name: string, args: string[] = [], options: StartOptions = {}): Promise<Ended> {
+export async function run(
+  name: string | URL,
+  args: string[] = [],
+  options: StartOptions = {},
+): Promise<Ended> {
   return (await start(name, args, options)).ended;
 }
