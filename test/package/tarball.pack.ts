@@ -27,7 +27,7 @@ describe('the tarball', () => {
   it('holds nothing but what its users need', () => {
     const allowed = [
       /^(?:LICENSE|README\.md|ARCHITECTURE\.md|CHANGELOG\.md|SECURITY\.md|package\.json)$/,
-      /^docs\/(?:[\w-]+\.md|images\/[a-z-]+\.svg)$/,
+      /^docs\/(?:(?:sessions\/)?[\w-]+\.md|images\/[a-z-]+\.svg)$/,
       /^prebuilds\/[a-z0-9]+-[a-z0-9]+(?:-musl)?\.node$/,
       /^dist\/(?:[a-z-]+\/)*[\w-]+\.(?:mjs|cjs|node\.mjs|d\.mts|d\.cts|mjs\.map|cjs\.map)$/,
     ];
