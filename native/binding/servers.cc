@@ -86,7 +86,10 @@ Napi::Value Listen(const Napi::CallbackInfo& info) {
 
 /* stopListening(id) */
 void StopListening(const Napi::CallbackInfo& info) {
-  if (lwsn_server* server = ServerOf(info)) lwsn_listener_close_all(server);
+  lwsn_server* server = ServerOf(info);
+  if (!server) return;
+  lwsn_listener_empty_all(server);
+  lwsn_listener_close_all(server);
 }
 
 /* reference(id, on) */

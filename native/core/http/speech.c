@@ -68,10 +68,13 @@ static void drop(lwsn_transport *t, const char *why) {
   lwsn_transport_kill(t);
 }
 
+/* A request that is in the socket already is answered. So is the first one, while others may still come. */
 static void drain(lwsn_transport *t) {
   lwsn_exchange *x = t->exchange;
   x->keep_alive = false;
-  if (x->state == LWSN_EXCHANGE_HEAD && x->head_size == 0) lwsn_transport_end(t);
+  bool idle = x->state == LWSN_EXCHANGE_HEAD && x->head_size == 0 && !t->backlog;
+  if (!idle || (!x->told_once && !t->server->draining)) return;
+  if (lwsn_wsi_peek(t->wsi) <= 0) lwsn_transport_end(t);
 }
 
 static bool is_cut(const lwsn_transport *t) { return t->exchange->until_end && (!t->ending || t->queue.first); }

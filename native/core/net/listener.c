@@ -20,6 +20,7 @@
 
 enum {
   ACCEPTS_PER_EVENT = 256,   /* then other sockets get their turn */
+  QUEUE_MAX = 65536,         /* more than the kernel lets wait (listen(2), somaxconn) by default */
   DESCRIPTOR_PAUSE_MS = 100, /* how long to wait for descriptors after EMFILE */
 };
 
@@ -82,24 +83,28 @@ static void adopt(lwsn_listener *l, int fd, const struct sockaddr_storage *from)
   lwsn_transport_adopt(t, fd);
 }
 
+/* Takes in what waits, at most so many; 0, or the errno that stopped it. */
+static int accept_waiting(lwsn_listener *l, int most) {
+  for (int i = 0; i < most; i++) {
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    from.ss_family = AF_UNSPEC;
+    int fd = lwsn_socket_accept(l->fd, (struct sockaddr *)&from, &size);
+    if (fd >= 0)
+      adopt(l, fd, &from);
+    else if (errno != EINTR && errno != ECONNABORTED)
+      return errno;
+  }
+  return 0;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events) {
   lwsn_listener *l = LWSN_CONTAINER(poll, lwsn_listener, poll);
   lwsn_services *services = l->services;
   (void)events;
   if (status < 0) return;
-  for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-    struct sockaddr_storage from;
-    socklen_t size = sizeof from;
-    from.ss_family = AF_UNSPEC;
-    int fd = lwsn_socket_accept(l->fd, (struct sockaddr *)&from, &size);
-    if (fd >= 0) {
-      adopt(l, fd, &from);
-      continue;
-    }
-    if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause_accepting(l, errno);
-    break;
-  }
+  int error = accept_waiting(l, ACCEPTS_PER_EVENT);
+  if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) pause_accepting(l, error);
   lwsn_transport_reap(services);
 }
 
@@ -223,6 +228,11 @@ int lwsn_listener_open(lwsn_server *server, const lwsn_listen_options *options, 
   uv_poll_start(&l->poll, UV_READABLE, on_readable);
   if (!server->referenced) uv_unref((uv_handle_t *)&l->poll);
   return 0;
+}
+
+void lwsn_listener_empty_all(lwsn_server *server) {
+  for (lwsn_listener *l = server->listeners; l; l = l->next) accept_waiting(l, QUEUE_MAX);
+  lwsn_transport_reap(server->services);
 }
 
 void lwsn_listener_close_all(lwsn_server *server) {

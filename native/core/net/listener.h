@@ -29,6 +29,13 @@ typedef struct lwsn_bound {
  */
 int lwsn_listener_open(struct lwsn_server *server, const lwsn_listen_options *options, lwsn_bound *bound);
 
+/**
+ * Accepts all that the kernel has accepted already: closing the listeners would reset them, also where another one of
+ * SO_REUSEPORT is there (tcp(7) does not move them; net.ipv4.tcp_migrate_req of Linux 5.14 does). Where descriptors or
+ * memory run out, the rest stays.
+ */
+void lwsn_listener_empty_all(struct lwsn_server *server);
+
 /** Stops accepting and closes all listening sockets; removes unix sockets it made. */
 void lwsn_listener_close_all(struct lwsn_server *server);
 

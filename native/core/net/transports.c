@@ -102,8 +102,8 @@ void lwsn_server_retire(lwsn_server *server) {
 }
 
 void lwsn_server_drain(lwsn_server *server) {
-  lwsn_server_retire(server);
   server->draining = true;
+  lwsn_server_retire(server);
   lwsn_server_settle(server);
 }
 

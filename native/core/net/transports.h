@@ -19,12 +19,12 @@ bool lwsn_transport_adopt(lwsn_transport *t, int fd);
 void lwsn_transport_free(lwsn_transport *t);
 
 /**
- * Idle transports end now, those in an exchange when it ends. Connections stay, and listeners go on: whoever comes has
- * one exchange, and no upgrade is accepted alone.
+ * Transports that wait for a further request end now, those in an exchange when it ends. Connections stay, and listeners
+ * go on: whoever comes has one exchange, and no upgrade is accepted alone.
  */
 void lwsn_server_retire(lwsn_server *server);
 
-/** Retires it for good: EMPTY tells once when all transports are gone. */
+/** Retires it for good, and ends those whose first request has not come: EMPTY tells once when all transports are gone. */
 void lwsn_server_drain(lwsn_server *server);
 
 /** Kills all its transports. */
