@@ -41,6 +41,8 @@ async function bundle() {
       outDir: 'dist.part',
       tsconfig: 'tsconfig.build.json',
       dts: true,
+      // TypeScript 6 and newer take no types in by themselves: without it, what is Node's is `any` to our users.
+      banner: { dts: '/// <reference types="node" />' },
       loader: { '.lua': 'text' },
       sourcemap: true,
       shims: true,

@@ -16,7 +16,7 @@ function complaints(folder: Folder, name: string, options: ts.CompilerOptions): 
     skipLibCheck: false,
     target: ts.ScriptTarget.ES2022,
     lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
-    types: ['node'],
+    types: [],
     typeRoots: [join(root, 'node_modules', '@types')],
     ...options,
   });
