@@ -105,7 +105,10 @@ bool lwsn_door_open(lwsn_door **result, lwsn_loop *loop, const lwsn_door_table *
   door->protocols[LWSN_PROTOCOL_RAW] =
       (struct lws_protocols){.name = raw_name, .callback = callback, .per_session_data_size = table->raw_size};
   door->protocols[LWSN_PROTOCOL_WS] =
-      (struct lws_protocols){.name = "lwsn-ws", .callback = callback, .per_session_data_size = table->ws_size};
+      (struct lws_protocols){.name = "lwsn-ws",
+                             .callback = callback,
+                             .per_session_data_size = table->ws_size,
+                             .rx_buffer_size = 1}; /* 0 would be 16 KiB of each connection */
   return create(door);
 }
 

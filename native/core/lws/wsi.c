@@ -16,12 +16,15 @@ bool lwsn_wsi_promote(lwsn_wsi *wsi) {
   wsi->ws->ietf_spec_revision = 13;
   wsi->ws->user_framing = 1;
   wsi->hdr_parsing_completed = 1;
+  wsi->retry_policy = NULL; /* else lws would time its silence and ping: base/wheel does */
   if (lws_bind_protocol(wsi, protocol, __func__)) {
     lws_free_set_NULL(wsi->ws); /* lws frees it only in the ws role */
     return false;
   }
   lws_role_transition(wsi, LWSIFR_SERVER, LRS_ESTABLISHED, &role_ops_ws);
-  return protocol->callback(wsi, LWS_CALLBACK_ESTABLISHED, wsi->user_space, NULL, 0) == 0;
+  bool established = lws_server_init_wsi_for_ws(wsi) == 0;
+  lws_free_set_NULL(wsi->ws->rx_ubuf); /* of one byte (door.c): lws parses no frame here */
+  return established;
 }
 
 void lwsn_wsi_await_writable(lwsn_wsi *wsi) { lws_callback_on_writable(wsi); }

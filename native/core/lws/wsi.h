@@ -12,8 +12,8 @@ typedef struct lws lwsn_wsi;
 
 /**
  * Turns a raw server wsi into the ws role, bound to its protocol, with framing in
- * our hands (patch 0001). The door sees `left` for the raw memory and `established`
- * for the new one, as after lws's own handshake.
+ * our hands (patch 0001), by the function with which lws's own handshake ends. The door
+ * sees `left` for the raw memory and `established` for the new one.
  * False: no memory or `established` refused; the caller closes the wsi.
  */
 bool lwsn_wsi_promote(lwsn_wsi *wsi);
