@@ -9,8 +9,7 @@ import type {
 } from '../connection/handlers.js';
 import type { DataFromUpgrade, ServerSettings } from '../server/options.js';
 import { clearTimeout, setTimeout } from '../shared/ambient.js';
-import { describe, record, type, wrong } from '../shared/checks.js';
-import { LwsError } from '../shared/errors.js';
+import { checkOptionsObject, record, type } from '../shared/checks.js';
 import { attachConnection, closingFor } from './attach.js';
 import { closings } from './close-codes.js';
 import type { Core } from './core.js';
@@ -72,7 +71,7 @@ export function serveOptions<D, X, A extends object>(
   core: Core,
   options: ServeOptions<D, X, A>,
 ): ServerSettings<D, X> {
-  checkGiven(options);
+  checkHandlers('', options);
   const { identify, protocols = {}, open, message, fragment, writable, pong, close, ...rest } = options;
   const own = { open, message, fragment, writable, pong, close };
   if (identify !== undefined) type('function')('identify', identify);
@@ -197,15 +196,9 @@ function wrapHandlers<D, X, A extends object>(
   };
 }
 
-function checkGiven(options: object): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new LwsError('ERR_INVALID_OPTION', `Expected an object of options but got ${describe(options)}`);
-  checkHandlers('', options);
-}
-
 /** Wrapped ones would fail with the first connection only. The rest is checked where the server is made. */
 function checkHandlers(within: string, handlers: unknown): void {
-  if (typeof handlers !== 'object' || handlers === null) throw wrong(within, 'an object', handlers);
+  checkOptionsObject(handlers, within);
   for (const name of ['open', 'message', 'fragment', 'writable', 'pong', 'close'] as const) {
     const handler = (handlers as Record<string, unknown>)[name];
     if (handler !== undefined) type('function')(within === '' ? name : `${within}.${name}`, handler);

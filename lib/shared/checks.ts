@@ -126,6 +126,14 @@ function unknown(
   return new LwsError(code, `Unknown ${what}${hint}`);
 }
 
+/** Throws unless `options` is an object; `within` names what holds them, '' at the top. */
+export function checkOptionsObject(options: unknown, within: string): asserts options is object {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
+  throw within === ''
+    ? new LwsError('ERR_INVALID_OPTION', `Expected an object of options but got ${describe(options)}`)
+    : wrong(within, 'an object', options);
+}
+
 /** Throws unless `options` is an object and has none but `known` names; `within` names what holds them, '' at the top. */
 export function checkNames(
   options: unknown,
@@ -133,10 +141,7 @@ export function checkNames(
   within: string,
   elsewhere?: Elsewhere,
 ): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw within === ''
-      ? new LwsError('ERR_INVALID_OPTION', `Expected an object of options but got ${describe(options)}`)
-      : wrong(within, 'an object', options);
+  checkOptionsObject(options, within);
   const prefix = within === '' ? '' : `${within}.`;
   for (const name of Object.keys(options))
     if (!known.includes(name))

@@ -51,4 +51,6 @@ function read(report, code) {
   return { passed, failures };
 }
 
-const said = (where, message = '') => `${where}: ${stripVTControlCharacters(message).split('\n')[0]}`;
+/** Of a test that took too long, Vitest reports the stack of a placeholder. */
+const said = (where, message = '') =>
+  `${where}: ${stripVTControlCharacters(message).split('\n')[0].replace('Error: STACK_TRACE_ERROR', 'it took too long')}`;
