@@ -1,9 +1,11 @@
 import { wordsOf } from '../shared/arguments.js';
-import { type Output, runSessions, UsageError } from './sessions.js';
+import { runSessions } from './sessions.js';
+import { type Output, UsageError } from './usage.js';
 
 const help = `Usage: libwebsockets <command> [options]
 
-  sessions   show the sessions in Redis
+  sessions        show the sessions in Redis
+  sessions move   move them to another store
 
 libwebsockets <command> --help tells the options of a command.
 `;
@@ -18,8 +20,7 @@ export async function run(
   const [command, ...rest] = args;
   try {
     if (command === 'sessions') {
-      await runSessions(rest, output, signal);
-      return 0;
+      return await runSessions(rest, output, signal);
     }
     if (command === undefined || command === '--help' || command === '-h') {
       output.write(help);

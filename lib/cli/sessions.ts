@@ -1,22 +1,15 @@
-import { parseArgs } from 'node:util';
-import { type RedisClient, RedisStore } from '../redis/index.js';
-import { clearTimeout, setTimeout, URL } from '../shared/ambient.js';
-import { wordsOf } from '../shared/arguments.js';
+import { RedisStore } from '../redis/index.js';
+import { clearTimeout, setTimeout } from '../shared/ambient.js';
 import { describe } from '../shared/checks.js';
+import { moveSessions } from './move.js';
 import { formatOverview, overviewAsJson, readOverview, type Shown } from './overview.js';
-
-/** Where a command prints; `columns` makes it a terminal. */
-export interface Output {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-}
-
-/** What is wrong with how the command was called; its message is the whole answer. */
-export class UsageError extends Error {}
+import { connect } from './redis.js';
+import { number, type Output, readArguments, UsageError } from './usage.js';
 
 export const sessionsHelp = `Usage: libwebsockets sessions --redis <url> [options]
 
 Shows the sessions in Redis, their users and nodes. It only reads.
+libwebsockets sessions move moves them to another store: --help tells more.
 
   --redis <url>         redis://host:port/db or rediss://…; any node of a cluster
   --prefix <text>       as given to RedisStore (lws:)
@@ -42,12 +35,14 @@ interface Request {
   readonly interval: number | undefined;
 }
 
-/** Runs `libwebsockets sessions`; resolves when it is done, or `signal` aborts. */
-export async function runSessions(args: string[], output: Output, signal: AbortSignal): Promise<void> {
+/** Runs `libwebsockets sessions`; resolves to the exit code when it is done, or `signal` aborts. */
+export async function runSessions(args: string[], output: Output, signal: AbortSignal): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === 'move') return moveSessions(rest, output, signal);
   const request = readRequest(args);
   if (request === undefined) {
     output.write(sessionsHelp);
-    return;
+    return 0;
   }
   const { client, disconnect } = await connect(request.url);
   try {
@@ -57,7 +52,7 @@ export async function runSessions(args: string[], output: Output, signal: AbortS
       const overview = await readOverview(store, max);
       const clear = interval !== undefined && output.isTTY === true ? '\x1b[H\x1b[2J' : '';
       output.write(clear + (json ? overviewAsJson(overview, shown) : formatOverview(overview, shown)));
-      if (interval === undefined || !(await pause(interval, signal))) return;
+      if (interval === undefined || !(await pause(interval, signal))) return 0;
     }
   } finally {
     disconnect();
@@ -65,7 +60,7 @@ export async function runSessions(args: string[], output: Output, signal: AbortS
 }
 
 function readRequest(args: string[]): Request | undefined {
-  const values = readArguments(args);
+  const values = readArguments(args, options);
   if (values.help === true) return undefined;
   if (values.redis === undefined) throw new UsageError('--redis <url> is missing; --help tells more');
   const { only = 'all' } = values;
@@ -84,69 +79,21 @@ function readRequest(args: string[]): Request | undefined {
   };
 }
 
-function readArguments(args: string[]) {
-  try {
-    const text = { type: 'string' } as const;
-    const flag = { type: 'boolean' } as const;
-    const options = {
-      redis: text,
-      prefix: text,
-      partitions: text,
-      only: text,
-      limit: text,
-      max: text,
-      interval: text,
-      ids: flag,
-      json: flag,
-      watch: flag,
-      help: { ...flag, short: 'h' },
-    };
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message.split('. ')[0]}; --help tells more`);
-  }
-}
-
-function number(name: string, text: string | undefined, preset: number, min: number, max: number): number {
-  const value = text === undefined ? preset : Number(text);
-  if (value >= min && value <= max) return value;
-  throw new UsageError(`Expected a number from ${min} to ${max} for ${name} but got ${describe(text)}`);
-}
-
-/** Connects once: a command that is typed has to fail at once, not to try for ever. */
-async function connect(url: string): Promise<{ client: RedisClient; disconnect(): void }> {
-  const redis = await import('redis').catch(() => {
-    throw new UsageError("the package 'redis' is needed: npm install redis");
-  });
-  const socket = { reconnectStrategy: false, connectTimeout: 5000 } as const;
-  const ignore = () => undefined;
-  try {
-    const client = redis.createClient({ url, socket });
-    client.on('error', ignore);
-    await client.connect();
-    if (!String(await client.info('server')).includes('redis_mode:cluster')) {
-      return { client, disconnect: () => client.destroy() };
-    }
-    client.destroy();
-    const { username, password, protocol } = new URL(url);
-    const login = {
-      ...(username !== '' && { username: decodeURIComponent(username) }),
-      ...(password !== '' && { password: decodeURIComponent(password) }),
-    };
-    const tls = protocol === 'rediss:' && { socket: { tls: true as const } };
-    const cluster = redis.createCluster({ rootNodes: [{ url }], defaults: { ...login, ...tls } });
-    cluster.on('error', ignore);
-    await cluster.connect();
-    return { client: cluster, disconnect: () => cluster.destroy() };
-  } catch (error) {
-    throw new UsageError(`no connection to Redis: ${messageOf(error)}`);
-  }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
-  return wordsOf(error);
-}
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const options = {
+  redis: text,
+  prefix: text,
+  partitions: text,
+  only: text,
+  limit: text,
+  max: text,
+  interval: text,
+  ids: flag,
+  json: flag,
+  watch: flag,
+  help: { ...flag, short: 'h' },
+} as const;
 
 /** `false` when the signal came before the time was over. */
 function pause(duration: number, signal: AbortSignal): Promise<boolean> {

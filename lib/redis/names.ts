@@ -3,6 +3,8 @@
 export const expiries = 'exp';
 /** What the sweep finishes for a process that died. */
 export const repairs = 'rep';
+/** Sessions that are on their way to another store. */
+export const underWay = 'mov';
 
 export function sessionName(id: string): string {
   return `s:${id}`;

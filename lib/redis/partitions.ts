@@ -26,6 +26,8 @@ export interface Batch<T> {
   /** Gives up where the partition moves to another node. */
   readonly isImpatient?: boolean | undefined;
   idOf(item: T): string;
+  /** Names of further keys that it needs. Default: none are known. */
+  namesOf?(item: T): readonly string[];
   args(items: readonly T[]): Argument[];
   take(item: T, reply: Reply, isLate: boolean): void;
 }
@@ -97,7 +99,8 @@ export class Partitions {
       return;
     }
     const { operation, idOf, keys = [] } = batch;
-    let [left, believed] = [items, [] as string[]];
+    const { namesOf = () => [] } = batch;
+    let [left, believed] = [items, items.flatMap(namesOf)];
     const tell = (reply: Reply, isLate: boolean) => {
       const lacking: T[] = [];
       const further: string[] = [];

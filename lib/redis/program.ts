@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { recordFields } from './fields.js';
 import guard from './lua/guard.lua';
+import moving from './lua/moving.lua';
 import operations from './lua/operations.lua';
 import records from './lua/records.lua';
 
@@ -27,6 +28,9 @@ const freeing = new Set([
   'release',
   'settle',
   'clear',
+  'depart',
+  'forget',
+  'restore',
 ]);
 const reading = new Set([
   'get',
@@ -40,10 +44,11 @@ const reading = new Set([
   'owned',
   'page',
   'count',
+  'aside',
 ]);
 
 const fieldList = recordFields.map((name) => `'${name}'`).join(', ');
-const source = `local FIELDS = {${fieldList}}\n${records}${operations}`;
+const source = `local FIELDS = {${fieldList}}\n${records}${operations}${moving}`;
 
 export let program: Program = makeProgram(source, 'return call');
 

@@ -9,6 +9,7 @@ import { shown } from '../shared/shown.js';
 import { redisBus } from './bus.js';
 import type { Call } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
+import { idsNow } from './former.js';
 import { idsIn, type Kind, membersIn, read } from './members.js';
 import { connectionName, expiries, names, ownerNames, repairs, sessionName } from './names.js';
 import { fenceOf, limitOf, optional } from './operands.js';
@@ -17,6 +18,7 @@ import { Placing } from './placing.js';
 import { regenerateAcross } from './regenerate.js';
 import { listOf, numberOf, type Reply, recordOf, textOf } from './reply.js';
 import { Sweeping } from './sweeping.js';
+import { RedisTransfer } from './transfer.js';
 
 /** Options of {@link RedisStore}. */
 export interface RedisStoreOptions {
@@ -29,6 +31,11 @@ export interface RedisStoreOptions {
    * different numbers do not see each other's sessions.
    */
   readonly partitions?: number | undefined;
+  /**
+   * Numbers of partitions of stores whose sessions were moved here, 1 for a `MemoryStore`; at most 8. Ids that were
+   * given then are found, by a call in each partition that comes into question. Default: none.
+   */
+  readonly formerPartitions?: readonly number[] | undefined;
   /** How long an operation may take until it fails with `ERR_STORE`, 10 to 60,000 ms. Default 2000. */
   readonly timeout?: number | undefined;
 }
@@ -48,6 +55,10 @@ const storeChecks: Record<string, Check> = {
       throw wrong(name, '1 to 64 characters without braces', value);
   },
   partitions: integer(1, 1024),
+  formerPartitions: (name, value) => {
+    if (!Array.isArray(value) || value.length > 8) throw wrong(name, 'a list of at most 8 numbers', value);
+    for (const each of value as unknown[]) integer(1, 1024)(name, each);
+  },
   timeout: integer(10, 60_000),
 };
 
@@ -58,18 +69,22 @@ const storeChecks: Record<string, Check> = {
  */
 export class RedisStore implements contract.SessionStore {
   readonly bus: SessionBus;
+  readonly transfer: RedisTransfer;
   private readonly parts: Partitions;
   private readonly sweeping: Sweeping;
   private readonly placing: Placing;
+  private readonly former: readonly number[];
 
   constructor(options: RedisStoreOptions) {
     checkTable(options, storeChecks, '');
-    const { client, prefix = 'lws:', partitions = 16, timeout = 2000 } = options;
+    const { client, prefix = 'lws:', partitions = 16, timeout = 2000, formerPartitions = [] } = options;
+    this.former = [...formerPartitions];
     const link = linkTo(client);
     this.parts = new Partitions(link, prefix, partitions, timeout);
     this.sweeping = new Sweeping(this.parts, (renewed, old) => this.finishUp(renewed, old));
     this.placing = new Placing(this.parts, timeout);
     this.bus = redisBus(link, prefix);
+    this.transfer = new RedisTransfer(this.parts);
   }
 
   newId(userId?: string, tail?: string): string {
@@ -102,6 +117,10 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async get(id: string): Promise<contract.SessionRecord | undefined> {
+    return (await this.read(id)) ?? this.sinceMoved(id, (now) => this.read(now));
+  }
+
+  private async read(id: string): Promise<contract.SessionRecord | undefined> {
     if (this.parts.of(id) === undefined) return undefined;
     const [found] = listOf(await this.parts.call(id, 'get', [expiries, sessionName(id)], [id]));
     return found === undefined ? undefined : recordOf(found);
@@ -134,6 +153,12 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async byConnection(connectionId: string): Promise<contract.SessionRecord | undefined> {
+    return (
+      (await this.readOwned(connectionId)) ?? this.sinceMoved(connectionId, (now) => this.readOwned(now))
+    );
+  }
+
+  private async readOwned(connectionId: string): Promise<contract.SessionRecord | undefined> {
     if (this.parts.of(connectionId) === undefined) return undefined;
     const keys = [connectionName(connectionId)];
     const [found] = listOf(await this.parts.call(connectionId, 'connection', keys, [connectionId]));
@@ -147,6 +172,17 @@ export class RedisStore implements contract.SessionStore {
   ): Promise<contract.AttachResult> {
     check.checkOwner(owner);
     check.checkIdentity(identity);
+    const result = await this.attachAs(id, owner, identity);
+    if (result.status !== 'gone') return result;
+    const now = (await this.sinceMoved(id, (each) => this.read(each)))?.id;
+    return now === undefined ? result : this.attachAs(now, owner, identity);
+  }
+
+  private async attachAs(
+    id: string,
+    owner: { nodeId: string; connection: string },
+    identity: contract.Identity | undefined,
+  ): Promise<contract.AttachResult> {
     if (this.parts.of(id) === undefined) return { status: 'gone' };
     const { userId = '', loginId = '' } = identity ?? {};
     const who = [identity === undefined ? '0' : '1', userId, loginId];
@@ -312,9 +348,24 @@ export class RedisStore implements contract.SessionStore {
   }
 
   async successor(id: string): Promise<contract.SessionRecord | undefined> {
+    const heir = await this.heir(id);
+    return heir ?? this.sinceMoved(id, async (now) => (await this.read(now)) ?? this.heir(now));
+  }
+
+  /** What is found under one of the ids that this one may be now, after it was moved here. */
+  private async sinceMoved(
+    id: string,
+    find: (now: string) => Promise<contract.SessionRecord | undefined>,
+  ): Promise<contract.SessionRecord | undefined> {
+    if (this.former.length === 0 || typeof id !== 'string') return undefined;
+    const found = await Promise.all(idsNow(id, this.parts.count, this.former).map(find));
+    return found.find((record) => record !== undefined);
+  }
+
+  private async heir(id: string): Promise<contract.SessionRecord | undefined> {
     for (let last = id, step = 0; step < maxSuccessors && this.parts.of(last) !== undefined; step++) {
       last = textOf(await this.parts.call(last, 'heir', [`r:${last}`], [last]));
-      const record = await this.get(last);
+      const record = await this.read(last);
       if (record !== undefined) return record;
     }
     return undefined;

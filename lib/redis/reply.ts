@@ -53,7 +53,7 @@ export interface Stored {
 }
 
 /** The record out of the list that `reply()` in the Lua source makes. */
-function storedOf(reply: Reply | undefined): Stored {
+export function storedOf(reply: Reply | undefined): Stored {
   const fields = listOf(reply);
   if (fields.length !== fieldCount) throw unexpected(`${fieldCount} fields`, reply);
   const [id] = fields;

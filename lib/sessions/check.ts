@@ -24,6 +24,7 @@ import {
   type Touch,
   type UserLimit,
 } from './store.js';
+import type { MovableStore, SessionTransfer } from './transfer.js';
 
 export { checkFunction, checkInteger, checkMembers, checkObject, checkText };
 
@@ -77,6 +78,18 @@ export const storeOption: Check = (name, value) => {
   const missing = storeMethods.find((method) => typeof store?.[method] !== 'function');
   if (missing === undefined) return;
   throw wrong(name, 'a SessionStore', value, `${describe(value)} without ${missing}()`);
+};
+
+const transferMethods = ['depart', 'underWay', 'idOf', 'arrive', 'forget', 'restore'] as const;
+
+/** The same of a store whose sessions can be moved. */
+export const movableOption: Check = (name, value) => {
+  storeOption(name, value);
+  const transfer: Partial<SessionTransfer> | undefined = (value as Partial<MovableStore>).transfer;
+  const missing = transferMethods.find((method) => typeof transfer?.[method] !== 'function');
+  if (missing === undefined) return;
+  const what = 'a store whose sessions can be moved, as MemoryStore and RedisStore';
+  throw wrong(name, what, value, `${describe(value)} without transfer.${missing}()`);
 };
 
 /** The checks that every store makes before it stores a session. */

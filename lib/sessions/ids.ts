@@ -58,6 +58,11 @@ export function connectionOfKey(key: string): string {
   return key.slice(key.indexOf('.') + 1);
 }
 
+/** The id of a session that was moved to a store with other partitions differs in their number. */
+export function isSameSession(a: string, b: string): boolean {
+  return connectionOfKey(a) === connectionOfKey(b);
+}
+
 /** Whether UTF-8 can carry the text: it has no lone surrogate. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);

@@ -21,6 +21,15 @@ export { type HttpSessionStoreOptions, httpSessionStore, type SessionBackedHttpS
 export { connectionKey } from './ids.js';
 export { SessionManager, type SessionStats } from './manager.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
+export { type MigrationOptions, type MigrationReport, migrateSessions } from './migrate.js';
+export {
+  type MigrationProgress,
+  MigrationQueue,
+  type MigrationQueueOptions,
+  type MigrationTask,
+} from './migration-queue.js';
+export type { MoveResult } from './move.js';
+export { MovingStore, type MovingStoreOptions } from './moving-store.js';
 export { rendezvous, type Weighted } from './rendezvous.js';
 export type { DetachedRequest, Given, InitialAttributes, SessionRequest } from './request.js';
 export type { Identifying, ServeOptions, SessionHandlers, SessionProtocol } from './serve.js';
@@ -47,4 +56,5 @@ export type {
   UserLimit,
 } from './store.js';
 export { maxIdLength, maxTtl } from './store.js';
+export type { Arrival, Luggage, MovableStore, SessionTransfer } from './transfer.js';
 export type { Updater } from './values.js';

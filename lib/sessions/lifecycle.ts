@@ -14,7 +14,7 @@ import {
 } from './core.js';
 import { decode } from './decode.js';
 import type { EndReason } from './events.js';
-import { connectionOfKey } from './ids.js';
+import { connectionOfKey, isSameSession } from './ids.js';
 import type { Attachment, Session } from './session.js';
 import type { Fence, Identity, SessionOwner, SessionRecord, SessionStore } from './store.js';
 import { encodeValues } from './values.js';
@@ -64,7 +64,7 @@ export class Lifecycle implements Lifecycles {
     core.teller.tell('attach', session);
     const { summons } = attachment;
     attachment.summons = undefined;
-    if (summons?.sessionId === session.id) {
+    if (summons !== undefined && isSameSession(summons.sessionId, session.id)) {
       this.part(attachment, summons);
       throw new LwsError('ERR_SESSION_GONE', 'the session was ended or taken over while it was loaded');
     }
@@ -143,7 +143,9 @@ export class Lifecycle implements Lifecycles {
   /** A connection has lost its session to someone else, or altogether, and is to be closed for that. */
   summon(connectionId: string, sessionId: string, closing: Closing): void {
     const attachment = this.core.registry.get(connectionId);
-    if (attachment?.session?.id === sessionId) this.part(attachment, closing);
+    const { session } = attachment ?? {};
+    if (attachment !== undefined && session !== undefined && isSameSession(session.id, sessionId))
+      this.part(attachment, closing);
     else if (attachment?.attaching === true) attachment.summons = { ...closing, sessionId };
   }
 
@@ -290,7 +292,7 @@ export class Lifecycle implements Lifecycles {
     }
     const { summons } = attachment;
     attachment.summons = undefined;
-    if (summons?.sessionId === session.id) this.part(attachment, summons);
+    if (summons !== undefined && isSameSession(summons.sessionId, session.id)) this.part(attachment, summons);
     return true;
   }
 

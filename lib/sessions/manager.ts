@@ -20,6 +20,7 @@ import {
   type Target,
 } from './delivery.js';
 import { type SessionEvents, Teller } from './events.js';
+import { isSameSession } from './ids.js';
 import { Lifecycle } from './lifecycle.js';
 import { endLoginsOf, loginsOf } from './logins.js';
 import { MemoryStore } from './memory-store.js';
@@ -329,7 +330,8 @@ export class SessionManager<A extends object = Record<string, unknown>> extends 
     }
     const attachment = registry.get(order.connection);
     const session = attachment?.session;
-    if (attachment === undefined || session?.id !== order.sessionId) return;
+    if (attachment === undefined || session === undefined) return;
+    if (!isSameSession(session.id, order.sessionId)) return;
     if (order.kind === 'renew') void lifecycle.missing(session);
     else if (order.kind === 'send') attachment.connection.send(order.data);
     else attachment.connection.close(order.code, order.reason);

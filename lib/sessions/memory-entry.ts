@@ -9,7 +9,7 @@ import type { WheelEntry } from './wheel.js';
  */
 export interface Entry extends WheelEntry {
   readonly id: string;
-  /** Order of creation. */
+  /** Order of creation within a millisecond. */
   readonly sequence: number;
   readonly userId: string | undefined;
   loginId: string | undefined;
@@ -77,7 +77,9 @@ export class NameIndex {
 
   /** A snapshot, oldest first. */
   get(name: string): Entry[] {
-    return [...(this.names.get(name) ?? [])].sort((a, b) => a.sequence - b.sequence);
+    return [...(this.names.get(name) ?? [])].sort(
+      (a, b) => a.createdAt - b.createdAt || a.sequence - b.sequence,
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { connectionKey, connectionOfKey, makeId, partitionOf } from './ids.js';
 import { memoryBus } from './memory-bus.js';
 import { Budget, type Entry, NameIndex, packBytes, recordOf } from './memory-entry.js';
 import { Expiring } from './memory-expiring.js';
+import { MemoryTransfer } from './memory-transfer.js';
 import type * as contract from './store.js';
 import { Wheel } from './wheel.js';
 
@@ -37,6 +38,15 @@ const storeChecks: Record<string, Check> = {
  */
 export class MemoryStore implements contract.SessionStore {
   readonly bus = memoryBus();
+  readonly transfer = new MemoryTransfer({
+    now: () => this.now(),
+    take: (id) => this.take(id),
+    has: (id) => this.sessions.has(id),
+    isBlocked: (loginId) => this.isBlocked(loginId),
+    put: (entry) => this.put(entry),
+    tickAfter: (duration) => this.tickAfter(duration),
+    tick: () => this.tickAt(this.now()),
+  });
   private readonly sessions = new Map<string, Entry>();
   private readonly users = new NameIndex();
   private readonly logins = new NameIndex();
@@ -278,6 +288,7 @@ export class MemoryStore implements contract.SessionStore {
     const records: contract.SessionRecord[] = [];
     this.blocked.advance(this.tickAt(now), work);
     this.heirs.advance(this.tickAt(now), work);
+    this.transfer.advance(work);
     const done = this.expiry.advance(this.tickAt(now), work, (entry) => {
       if (this.isLive(entry)) this.expireAt(entry, entry.expiresAt);
       else records.push(this.remove(entry));
@@ -372,6 +383,11 @@ export class MemoryStore implements contract.SessionStore {
     this.budget.give(-freed);
     for (const oldest of excess) evicted.push(this.remove(oldest));
     if (replaced !== undefined) this.remove(replaced);
+    this.add(entry);
+    return { status: 'created', record: recordOf(entry), evicted };
+  }
+
+  private add(entry: Entry): void {
     this.sessions.set(entry.id, entry);
     this.users.add(entry.userId, entry);
     this.logins.add(entry.loginId, entry);
@@ -379,7 +395,25 @@ export class MemoryStore implements contract.SessionStore {
     const { nodeId, connectionId } = entry;
     if (nodeId !== undefined && connectionId !== undefined) this.own(entry, nodeId, connectionId);
     this.expireAt(entry, entry.expiresAt);
-    return { status: 'created', record: recordOf(entry), evicted };
+  }
+
+  /** Takes a live session out, as it is, for another store. */
+  private take(id: string): Entry | undefined {
+    const entry = this.live(id);
+    if (entry === undefined) return undefined;
+    const taken = { ...entry, ...unscheduled };
+    this.remove(entry);
+    return taken;
+  }
+
+  /** Takes one in. A connection that has another session keeps that. Throws `ERR_LIMIT` where there is no room. */
+  private put(entry: Entry): void {
+    this.budget.take(this.sessions.size + 1, sizeOf(entry));
+    if (entry.connectionId !== undefined && this.connections.has(entry.connectionId)) {
+      entry.nodeId = undefined;
+      entry.connectionId = undefined;
+    }
+    this.add({ ...entry, sequence: this.created++ });
   }
 
   private remove(entry: Entry): contract.SessionRecord {

@@ -143,6 +143,90 @@ describe('libwebsockets sessions', () => {
   });
 });
 
+describe('libwebsockets sessions move', () => {
+  let server: RedisServer;
+  let client: ReturnType<typeof createClient>;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    client = createClient({ url: server.url });
+    await client.connect();
+  });
+  afterAll(async () => {
+    client.destroy();
+    await server.stop();
+  });
+
+  const store = (prefix: string, partitions = 16) =>
+    new RedisStore({ client: client as never, prefix, partitions, timeout: 10_000 });
+
+  async function move(...args: string[]) {
+    const written: string[] = [];
+    const errors: string[] = [];
+    const stop = new AbortController();
+    const code = await run(
+      ['sessions', 'move', ...args],
+      { write: (text) => written.push(text) },
+      { write: (text) => errors.push(text) },
+      stop.signal,
+    );
+    return { code, text: written.join(''), errors: errors.join('') };
+  }
+
+  test('moves all sessions to another prefix and number of partitions, and says how many', async () => {
+    const from = store('a:');
+    for (let n = 0; n < 30; n++) await from.create({ ttl: 60_000, userId: `u${n}` });
+    const args = ['--from', server.url, '--from-prefix', 'a:', '--to-prefix', 'b:', '--to-partitions', '32'];
+    expect(await move(...args, '--dry-run')).toEqual({
+      code: 0,
+      text: '30 sessions to move, 0 under way\n',
+      errors: '',
+    });
+    await from.transfer.depart([(await from.byUser('u1'))[0]?.id ?? '']);
+    expect(await move(...args)).toEqual({
+      code: 0,
+      text: expect.stringMatching(/^30 sessions moved in \d+s, 1 of them were under way\n$/),
+      errors: '',
+    });
+    expect([await from.count(), await store('b:', 32).count()]).toEqual([0, 30]);
+    expect(JSON.parse((await move(...args, '--json')).text)).toMatchObject({
+      moved: 0,
+      isComplete: true,
+      failures: {},
+    });
+  });
+
+  test('tells why some failed, without their ids, by its exit code too', async () => {
+    const [from, to] = [store('c:'), store('d:')];
+    for (const each of [from, to])
+      await each.create({ ttl: 60_000, id: from.newId('ann', 'same'), userId: 'ann' });
+    const { code, text } = await move('--from', server.url, '--from-prefix', 'c:', '--to-prefix', 'd:');
+    expect(code).toBe(1);
+    expect(text).toMatch(
+      /^0 sessions moved in 0s, 1 failed\n {2}1 × still in the source: .*another session of that id\n$/,
+    );
+    expect(text).not.toContain('same');
+  });
+
+  test.each([
+    [[], '--from <url> is missing'],
+    [['--from', 'redis://x'], 'both stores are the same'],
+    [['--from', 'redis://x', '--to-partitions', '0'], 'Expected a number from 1 to 1024 for --to-partitions'],
+    [['--form', 'redis://x'], "Unknown option '--form'"],
+  ])('%j is refused with one sentence and exit code 2', async (args, message) => {
+    const { code, text, errors } = await move(...args);
+    expect([code, text]).toEqual([2, '']);
+    expect(errors).toContain(message);
+    expect(errors.split('\n')).toHaveLength(2);
+  });
+
+  test('--help tells every option', async () => {
+    const { text } = await move('--help');
+    for (const option of ['--from', '--to-prefix', '--to-partitions', '--concurrency', '--dry-run', '--json'])
+      expect(text).toContain(option);
+  });
+});
+
 describe('tables', () => {
   test('columns are as wide as their widest text, numbers to the right, wide characters as two', () => {
     const columns = [

@@ -10,6 +10,7 @@
 -- r:<session>     string      the id that an attached session got by somebody else than its owner, for its `ttl`
 -- rep             sorted set  what the sweep finishes, by when: `new old` of a regenerate across partitions,
 --                             `evicted evicted` of a session that a limit took out of the indexes
+-- mov, m:<session>            what is on its way to or from another store: moving.lua
 --
 -- A session lives while its entry in `exp` says so. Every key has a time to live of its own beyond the last expiry
 -- it serves: if no sweeper is left, Redis removes everything by itself. That time, `net` in the record, is also the
@@ -290,9 +291,9 @@ local function need_removal(record)
   need_owner(record)
 end
 
-local function remove(sid, record)
+-- Takes it out of everything that leads to it.
+local function unlist(sid, record)
   unindex_owner(sid, record)
-  redis.call('DEL', base .. 's:' .. sid)
   unindex(base .. 'exp', sid)
   if record[UID] ~= '' then
     unindex(base .. 'u:' .. record[UID], sid)
@@ -303,6 +304,11 @@ local function remove(sid, record)
   if record[GRP] ~= '' then
     unindex(base .. 'g:' .. record[GRP], sid)
   end
+end
+
+local function remove(sid, record)
+  unlist(sid, record)
+  redis.call('DEL', base .. 's:' .. sid)
   return reply(sid, record)
 end
 

@@ -10,6 +10,8 @@ export interface Keyspace {
 interface Partition {
   /** What the sweep is to finish. */
   repairs: ReadonlySet<string>;
+  /** What is on its way to another store: in no index. */
+  underWay: ReadonlySet<string>;
   readonly records: Map<string, Record<string, string>>;
   readonly indexes: Map<string, string[]>;
   readonly connections: Map<string, string>;
@@ -35,7 +37,8 @@ export async function audit(url: string, prefix: string): Promise<Keyspace> {
       const members = await client.zRangeWithScores(key, 0, -1);
       partition.expiries = new Map(members.map(({ value, score }) => [value, score]));
     } else if (name === 'rep') partition.repairs = new Set(await client.zRange(key, 0, -1));
-    else if (!/^[rt]:/.test(name)) wrong.push(`${key} is unknown`);
+    else if (name === 'mov') partition.underWay = new Set(await client.zRange(key, 0, -1));
+    else if (!/^[rtm]:/.test(name)) wrong.push(`${key} is unknown`);
   }
   for (const [tag, partition] of partitions) wrong.push(...contradictionsOf(tag, partition));
   client.destroy();
@@ -45,6 +48,7 @@ export async function audit(url: string, prefix: string): Promise<Keyspace> {
 function empty(): Partition {
   return {
     repairs: new Set(),
+    underWay: new Set(),
     records: new Map(),
     indexes: new Map(),
     connections: new Map(),
@@ -54,12 +58,19 @@ function empty(): Partition {
 
 function contradictionsOf(
   tag: string,
-  { repairs, records, indexes, connections, expiries }: Partition,
+  { repairs, underWay, records, indexes, connections, expiries }: Partition,
 ): string[] {
   const wrong: string[] = [];
   const expected = new Map<string, string[]>();
   const expect = (name: string, id: string) => expected.set(name, [...(expected.get(name) ?? []), id]);
+  for (const id of underWay)
+    if (records.get(id)?.mov === undefined) wrong.push(`${tag}: ${id} is under way without a record`);
   for (const [id, record] of records) {
+    if (record.mov !== undefined) {
+      if (!underWay.has(id)) wrong.push(`${tag}: ${id} departed and is not under way`);
+      if (expiries.has(id)) wrong.push(`${tag}: ${id} departed and is there`);
+      continue;
+    }
     // One that a limit evicted is in no index that counts, and is buried.
     const isEvicted = !expiries.has(id) && repairs.has(`${id} ${id}`);
     if (!isEvicted && expiries.get(id) !== Number(record.exp))
