@@ -16,7 +16,8 @@ export function parseProxy(proxy: string | URL): URL {
     basicCredentials(url, 'ERR_INVALID_OPTION', 'of the option "proxy"');
     return url;
   }
-  const shown = url === undefined ? kindOf(proxy) : `one with ${bare ? url.protocol : 'a path'}`;
+  const shown =
+    url === undefined ? kindOf(proxy) : `one with ${url.protocol === 'http:' ? 'a path' : url.protocol}`;
   throw wrong('proxy', 'http://[user:password@]host:port', proxy, shown);
 }
 

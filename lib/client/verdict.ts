@@ -37,7 +37,8 @@ function hintOf(reason: string): number | undefined {
 
 /** RFC 9110 10.2.3: seconds, or a date in one of three forms (5.6.7), of which asctime's has no zone; milliseconds. */
 function retryAfterOf(value: string): number | undefined {
-  if (/^\d{1,10}$/.test(value)) return Number(value) * 1000;
+  /* of any length: what no number holds is still more than anybody's longest wait */
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
   if (!/^[A-Z][a-z]{2,8}[, ]/.test(value)) return undefined;
   const at = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`);
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());

@@ -10,7 +10,7 @@ import {
   type TlsHandle,
 } from '../crossing/native.js';
 import { Buffer } from '../shared/ambient.js';
-import { type Check, checkTable, kindOf, oneOf, type, wrong } from '../shared/checks.js';
+import { type Check, checkOptionsObject, checkTable, kindOf, oneOf, type, wrong } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import { type Authorities, nodeAuthorities, verifiesByDefault } from './authorities.js';
@@ -64,7 +64,16 @@ export interface ClientTlsOptions extends CommonTlsOptions {
 
 const versions: Record<string, number> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
 
-const ofSource = () => {};
+/** Only its kind: files are read where it is used. */
+const aSource: Check = (name, value) => {
+  for (const part of Array.isArray(value) ? value : [value])
+    if (typeof part !== 'string' && !isUint8Array(part))
+      throw wrong(name, 'PEM text, a path, bytes, or an array of them', part);
+};
+const aPfx: Check = (name, value) => {
+  if (typeof value !== 'string' && !isUint8Array(value)) throw wrong(name, 'bytes or a path', value);
+};
+const aTable: Check = (name, value) => checkOptionsObject(value, name);
 const boolean = type('boolean');
 const aVersion = oneOf(...Object.keys(versions));
 /** Some are secrets: nothing of them is told. */
@@ -73,11 +82,11 @@ const aString: Check = (name, value) => {
 };
 
 const commonChecks: Record<string, Check> = {
-  cert: ofSource,
-  key: ofSource,
-  pfx: ofSource,
+  cert: aSource,
+  key: aSource,
+  pfx: aPfx,
   passphrase: aString,
-  ca: ofSource,
+  ca: aSource,
   ciphers: aString,
   cipherSuites: aString,
   groups: aString,
@@ -87,12 +96,15 @@ const commonChecks: Record<string, Check> = {
 };
 const clientChecks: Record<string, Check> = { ...commonChecks, servername: aString };
 const certificateChecks: Record<string, Check> = { ...commonChecks, requestCert: boolean };
-const serverChecks: Record<string, Check> = { ...certificateChecks, sni: ofSource };
+const serverChecks: Record<string, Check> = { ...certificateChecks, sni: aTable };
 
 function readFile(name: string, path: string): Buffer {
   try {
     return readFileSync(path);
-  } catch (cause) {
+  } catch (error) {
+    /* what was meant to be a key and has no armour was taken for a path: the error of the file would show it */
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    const cause = /\.(?:key|pfx)$/.test(name) ? Object.assign(new Error(code), { code }) : error;
     throw new LwsError('ERR_INVALID_OPTION', `The file of the option "${name}" cannot be read`, { cause });
   }
 }
@@ -100,9 +112,8 @@ function readFile(name: string, path: string): Buffer {
 function pem(name: string, source: PemSource | undefined): Uint8Array | undefined {
   if (source === undefined) return undefined;
   const parts = Array.isArray(source) ? source : [source];
-  const read = parts.map((part: unknown) => {
-    if (isUint8Array(part)) return part;
-    if (typeof part !== 'string') throw wrong(name, 'PEM text, a path, bytes, or an array of them', part);
+  const read = parts.map((part) => {
+    if (typeof part !== 'string') return part;
     return part.includes('-----BEGIN') ? Buffer.from(part) : readFile(name, part);
   });
   return Buffer.concat(read.flatMap((part) => [part, Buffer.from('\n')]));
@@ -140,8 +151,6 @@ function resolve(
   const { pfx } = o;
   if (o.minVersion === 'TLSv1.3' && o.maxVersion === 'TLSv1.2')
     throw wrong(`${within}.maxVersion`, 'no version below "minVersion"', o.maxVersion);
-  if (pfx !== undefined && typeof pfx !== 'string' && !isUint8Array(pfx))
-    throw wrong(`${within}.pfx`, 'bytes or a path', pfx);
   const ca = pem(`${within}.ca`, o.ca);
   const askPeer = !client && (o.requestCert ?? false);
   const verifyPeer = client

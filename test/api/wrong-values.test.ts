@@ -48,6 +48,21 @@ const options: Wrong[] = [
     () => createServer({ tls: { passphrase: [secret] } } as Untyped),
     'a string for the option "tls.passphrase" but got an object of Array',
   ],
+  [
+    'createServer, a name of tls.sni',
+    () => createServer({ tls: { sni: 5 } } as Untyped),
+    'for the option "tls.sni"',
+  ],
+  [
+    'connect, an authority that is never used',
+    () => connect('ws://[::1]:1', { tls: { ca: [5] } } as Untyped),
+    'PEM text, a path, bytes, or an array of them for the option "tls.ca" but got the number 5',
+  ],
+  [
+    'reconnect, a key',
+    () => reconnect('wss://[::1]:1', { tls: { key: { secret } } } as Untyped),
+    'for the option "tls.key" but got an object of Object',
+  ],
   ['server.close', () => server.close({ tiemout: 1 }), 'did you mean "timeout"?'],
   ['server.attach, options', () => attachTo(5), 'an object of options but got the number 5'],
   ['server.attach, a path', () => attachTo({ path: 'x' }), 'for the option "path" but got the string "x"'],
@@ -221,6 +236,13 @@ async function refusal(call: () => unknown): Promise<LwsError> {
     return error as LwsError;
   }
 }
+
+test('a key that was taken for the path of a file is not shown', async () => {
+  const error = await refusal(() => createServer({ tls: { cert: '-----BEGIN', key: secret } }));
+  expect(error.message).toBe('The file of the option "tls.key" cannot be read');
+  expect(error.cause).toMatchObject({ code: 'ENOENT' });
+  expect(inspect(error, { depth: 9 }).replaceAll(/^\s+at .*$/gm, '')).not.toContain(secret);
+});
 
 describe.each([
   ['ERR_INVALID_OPTION', options],

@@ -180,6 +180,8 @@ describe('Retry-After (RFC 9110 10.2.3) is waited for by reconnect(), at most ma
     ['seconds', () => '20', 20_000, 20_000],
     ['no wait', () => '0', 0, 0],
     ['more than maxDelay', () => '86400', 60_000, 60_000],
+    ['more than a century', () => '9'.repeat(12), 60_000, 60_000],
+    ['more than a number holds', () => '9'.repeat(400), 60_000, 60_000],
     ['a date', () => at(30_000).toUTCString(), 25_000, 30_000],
     ['a date of RFC 850', () => rfc850(at(30_000)), 25_000, 30_000],
     ['a date of asctime', () => asctime(at(30_000)), 25_000, 30_000],
