@@ -4,7 +4,7 @@ import type { Unless } from '../connection/handlers.js';
 export interface UpgradeTerms {
   /** Must be one of the names the client offered. Default: the first offered one that `protocols` has. */
   protocol?: string | undefined;
-  /** Further headers of the 101, as cookies; none of `Sec-WebSocket-*`. */
+  /** Further headers of the 101, as cookies; none of `Sec-WebSocket-*`. Those of the network connection, as `Connection`, are left out. */
   headers?: Record<string, string | string[]> | Headers | Iterable<[string, string]> | undefined;
   /** Only refusals have one. */
   status?: undefined;

@@ -9,7 +9,7 @@ import { headerLines, responseHead } from '../http/response-head.js';
 import type { Trust } from '../proxy/trust.js';
 import { Buffer } from '../shared/ambient.js';
 import { isThenable, wordsOf } from '../shared/arguments.js';
-import { describe } from '../shared/checks.js';
+import { checkMembers, describe } from '../shared/checks.js';
 import { LwsError } from '../shared/errors.js';
 import { isUint8Array } from '../shared/realms.js';
 import type { Gate, Refusal } from './admission.js';
@@ -54,6 +54,8 @@ export function acceptedAlone(host: UpgradeHost): number | undefined {
   if (route !== undefined || gate !== undefined) return undefined;
   return fallback.handlers.open === undefined ? fallback.flags : undefined;
 }
+
+const answerMembers = ['data', 'protocol', 'headers', 'status', 'body'];
 
 /** A handshake between its request and its connection. */
 export class Upgrade implements Sink {
@@ -146,8 +148,12 @@ export class Upgrade implements Sink {
       else if (answer === undefined) this.#accept({});
       else if (typeof answer !== 'object' || answer === null)
         throw new TypeError(`Expected an object or nothing from upgrade but got ${describe(answer)}`);
-      else if ('status' in answer) this.#reject(answer as UpgradeRejection);
-      else this.#accept(answer);
+      else {
+        /* a refusal that was misspelled would let in whom it means to keep out */
+        checkMembers('the answer of upgrade', answer, answerMembers);
+        if ('status' in answer || answer.body !== undefined) this.#reject(answer as UpgradeRejection);
+        else this.#accept(answer);
+      }
     } catch (cause) {
       this.#fail(cause);
     }
