@@ -9,15 +9,29 @@ import {
   type NodeRedisClient,
   type NodeRedisCluster,
 } from './node-redis.js';
+import {
+  linkNodeRedisPool,
+  linkNodeRedisSentinel,
+  type NodeRedisPool,
+  type NodeRedisSentinel,
+} from './node-redis-pools.js';
 
 /**
- * A client of `redis` 5 or 6 (`createClient`, `createCluster`), of `ioredis` 5 or 6 (`Redis`, `Cluster`), or
+ * A client of `redis` 5 or 6 (`createClient`, `createCluster`, `createSentinel`, `createClientPool`), of `ioredis` 5 or 6
+ * (`Redis`, `Cluster`), or
  * {@link CommandClient | anything that sends commands}, connected by its owner. The store uses it and never closes it.
  */
-export type RedisClient = NodeRedisClient | NodeRedisCluster | IoredisClient | IoredisCluster | CommandClient;
+export type RedisClient =
+  | NodeRedisClient
+  | NodeRedisCluster
+  | NodeRedisSentinel
+  | NodeRedisPool
+  | IoredisClient
+  | IoredisCluster
+  | CommandClient;
 
 const anyClient =
-  "a client or cluster client of 'redis' 5 or 6 (no pool, no sentinel client) or of 'ioredis', or a { sendCommand },";
+  "a client, cluster, sentinel or pool of 'redis' 5 or 6, a client or cluster of 'ioredis', or a { sendCommand },";
 
 /** Finds out by its methods which client it is. Throws `ERR_INVALID_OPTION` for anything else. */
 export function linkTo(client: unknown): RedisLink {
@@ -30,12 +44,17 @@ export function linkTo(client: unknown): RedisLink {
   if (isOldNodeRedis(client)) {
     throw wrong('client', anyClient, client, "one of 'redis' 3 or 4");
   }
-  // A sentinel client and a pool have sendCommand as well, but with other arguments or without subscriptions.
   if (has(client, 'sendCommand', 'masters', 'sSubscribe')) {
     return linkNodeRedisCluster(client as unknown as NodeRedisCluster);
   }
-  if (has(client, 'sendCommand', 'duplicate', 'subscribe') && !('getSentinelNode' in client)) {
+  if (has(client, 'sendCommand', 'getSentinelNode', 'subscribe', 'withTypeMapping')) {
+    return linkNodeRedisSentinel(client as unknown as NodeRedisSentinel);
+  }
+  if (has(client, 'sendCommand', 'duplicate', 'subscribe')) {
     return linkNodeRedis(client as unknown as NodeRedisClient);
+  }
+  if (has(client, 'sendCommand', 'execute', 'totalClients', 'withTypeMapping')) {
+    return linkNodeRedisPool(client as unknown as NodeRedisPool);
   }
   // Every client of `redis` can map types, and other arguments than ours to `sendCommand`.
   if (has(client, 'sendCommand') && !('withTypeMapping' in client) && isFunction(client.sendCommand)) {

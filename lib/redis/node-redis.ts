@@ -14,9 +14,9 @@ import type { Reply } from './reply.js';
 const asBytes = { 36: Buffer } as const;
 
 /** `timeout` off: the store has its own, and node-redis' costs a timer per command. */
-const commandOptions = { typeMapping: asBytes, timeout: undefined };
+export const commandOptions = { typeMapping: asBytes, timeout: undefined };
 
-type Listener = (message: Buffer) => void;
+export type Listener = (message: Buffer) => void;
 
 /** The part of a `redis` client (createClient) that the store uses. */
 export interface NodeRedisClient {
@@ -27,7 +27,7 @@ export interface NodeRedisClient {
   removeListener(event: string, listener: () => void): unknown;
 }
 
-interface NodeRedisSubscriber {
+export interface NodeRedisSubscriber {
   readonly isOpen: boolean;
   connect(): Promise<unknown>;
   destroy(): void;
@@ -37,7 +37,9 @@ interface NodeRedisSubscriber {
 
 /** The part of a `redis` cluster client (createCluster) that the store uses. */
 export interface NodeRedisCluster {
-  readonly isReady: boolean;
+  /** `redis` 5 does not tell. */
+  readonly isReady?: boolean;
+  readonly isOpen: boolean;
   readonly masters: readonly object[];
   sendCommand(
     firstKey: string | undefined,
@@ -61,25 +63,30 @@ export function linkNodeRedis(client: NodeRedisClient): RedisLink {
     isReady: () => client.isReady,
     onceReady: (listener) => onceEvent(client, 'ready', listener),
     publish: async (channel, message) => Number(await sendCommand(['PUBLISH', channel, message])),
-    subscribe: (channel, receive, hear) => subscribeDuplicate(client, channel, receive, hear),
+    subscribe: (channel, receive, hear) =>
+      subscribeDuplicate(() => client.duplicate(), channel, receive, hear),
   };
 }
 
 /** A connection of its own: one that is subscribed may do nothing else under RESP2. */
-function subscribeDuplicate(
-  client: NodeRedisClient,
+export function subscribeDuplicate(
+  duplicate: () => NodeRedisSubscriber | Promise<NodeRedisSubscriber>,
   channel: string,
   receive: (message: Uint8Array) => void,
   hear: Hearing,
 ): Subscription {
-  const subscriber = client.duplicate();
+  let subscriber: NodeRedisSubscriber | undefined;
   let open = true;
   let isConnected = false;
   const listener: Listener = (message) => open && receive(message);
-  // An outage shows in every operation of the store; here it only must not be unhandled. It reconnects by itself.
-  subscriber.on('error', () => undefined);
   return keepSubscribing(
     async () => {
+      if (subscriber === undefined) {
+        subscriber = await duplicate();
+        // An outage shows in every operation of the store; here it only must not be unhandled. It reconnects by itself.
+        subscriber.on('error', () => undefined);
+      }
+      if (!open) return;
       // Resolves once connected; until then the client tries for as long as its own strategy says.
       if (!subscriber.isOpen) await subscriber.connect();
       // Once it is connected, each further time is a return.
@@ -91,7 +98,7 @@ function subscribeDuplicate(
     hear,
     () => {
       open = false;
-      if (subscriber.isOpen) subscriber.destroy();
+      if (subscriber?.isOpen === true) subscriber.destroy();
     },
   );
 }
@@ -108,7 +115,7 @@ export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
           return client.sendCommand(bufferArguments(args), commandOptions) as Promise<Reply>;
         }),
       ),
-    isReady: () => cluster.isReady,
+    isReady: () => cluster.isReady ?? cluster.isOpen,
     onceReady: (listener) => onceEvent(cluster, 'connect', listener),
     publish: async (channel, message) => Number(await sendCommand(channel, ['SPUBLISH', channel, message])),
     subscribe(channel, receive, hear) {

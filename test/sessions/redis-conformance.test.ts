@@ -1,26 +1,40 @@
 import { Cluster, Redis } from 'ioredis';
-import { createClient, createCluster } from 'redis';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
+import { Redis as Iovalkey } from 'iovalkey';
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
+import * as redis5 from 'redis5';
+import { afterAll, beforeAll, describe, test, vi } from 'vitest';
 import { type CommandClient, type RedisClient, RedisStore } from '../../lib/redis/index.js';
 import { guardKeys } from '../../lib/redis/program.js';
 import { conformance } from '../../lib/sessions/conformance/index.js';
-import { type RedisCluster, type RedisServer, startCluster, startRedis } from './helpers/redis-server.js';
+import { type SentinelSystem, startSentinel } from './helpers/redis-sentinel.js';
+import {
+  type RedisCluster,
+  type RedisServer,
+  startCluster,
+  startEngine,
+  startRedis,
+} from './helpers/redis-server.js';
+
+// Most cases wait for expiries.
+vi.setConfig({ maxConcurrency: 16 });
 
 // A command on a key that its call did not declare fails here.
 guardKeys();
 
 let server: RedisServer;
 let cluster: RedisCluster;
+let sentinel: SentinelSystem;
 let cases = 0;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  [server, cluster] = await Promise.all([startRedis(), startCluster()]);
+  [server, cluster, sentinel] = await Promise.all([startRedis(), startCluster(), startSentinel()]);
 }, 30_000);
 
 afterAll(async () => {
   for (const close of closing) await close();
-  await Promise.all([server.stop(), cluster.stop()]);
+  await Promise.all([server.stop(), cluster.stop(), sentinel.stop()]);
 });
 
 /** Runs the suite with two stores, each on a client of its own kind, and a keyspace of its own for each case. */
@@ -39,52 +53,70 @@ function suite(name: string, partitions: number, connect: () => Promise<[RedisCl
   });
 }
 
-async function nodeRedis(options: object = {}): Promise<RedisClient> {
-  const client = createClient({ url: server.url, ...options });
+/** The same calls of both versions, whose types differ. */
+const nodeRedis6 = { createClient, createClientPool, createCluster, createSentinel };
+const nodeRedis5 = redis5 as unknown as typeof nodeRedis6;
+const ioredis6 = { Cluster, Redis };
+const ioredis5 = { Cluster: Cluster5, Redis: Redis5 } as unknown as typeof ioredis6;
+
+interface Connectable {
+  on(event: 'error', listener: () => void): unknown;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+}
+
+async function connected(client: Connectable): Promise<RedisClient> {
   client.on('error', () => undefined);
   await client.connect();
   closing.push(() => client.destroy());
-  return client;
+  return client as unknown as RedisClient;
 }
 
-async function ioredis(): Promise<RedisClient> {
-  const client = new Redis({ port: server.port });
+function kept<T extends { disconnect(): void; on(event: 'error', listener: () => void): unknown }>(
+  client: T,
+): T {
+  client.on('error', () => undefined);
   closing.push(() => client.disconnect());
   return client;
 }
 
-async function nodeRedisCluster(): Promise<RedisClient> {
-  const client = createCluster({ rootNodes: cluster.nodes.map(({ url }) => ({ url })) });
-  client.on('error', () => undefined);
-  await client.connect();
-  closing.push(() => client.destroy());
-  return client;
-}
+const nodeRedis = (options: object = {}, from = nodeRedis6) =>
+  connected(from.createClient({ url: server.url, ...options }) as unknown as Connectable);
+const nodeRedisPool = (from = nodeRedis6) =>
+  connected(from.createClientPool({ url: server.url }) as unknown as Connectable);
+const nodeRedisCluster = (defaults: object = {}, from = nodeRedis6) =>
+  connected(
+    from.createCluster({
+      rootNodes: cluster.nodes.map(({ url }) => ({ url })),
+      defaults,
+    }) as unknown as Connectable,
+  );
+const nodeRedisSentinel = (nodeClientOptions: object = {}, from = nodeRedis6) =>
+  connected(
+    from.createSentinel({
+      name: sentinel.name,
+      sentinelRootNodes: [sentinel.sentinel],
+      nodeClientOptions,
+    }) as unknown as Connectable,
+  );
 
-async function ioredisCluster(): Promise<RedisClient> {
-  const client = new Cluster([...cluster.nodes], { shardedSubscribers: true });
-  closing.push(() => client.disconnect());
-  return client;
-}
+const ioredis = async (options: object = {}, from = ioredis6): Promise<RedisClient> =>
+  kept(new from.Redis({ port: server.port, ...options }));
+const ioredisSentinel = async (options: object = {}, from = ioredis6): Promise<RedisClient> =>
+  kept(new from.Redis({ sentinels: [sentinel.sentinel], name: sentinel.name, ...options }));
+const ioredisCluster = async (redisOptions: object = {}, from = ioredis6): Promise<RedisClient> =>
+  kept(new from.Cluster([...cluster.nodes], { shardedSubscribers: true, redisOptions }));
 
-/** A client without the right to functions, as Redis before 7 has none. */
-async function withoutFunctions(): Promise<RedisClient> {
-  const admin = createClient({ url: server.url });
-  await admin.connect();
-  await admin.sendCommand([
-    'ACL',
-    'SETUSER',
-    'scripts',
-    'on',
-    '>s',
-    '~*',
-    '&*',
-    '+@all',
-    '-fcall',
-    '-function',
-  ]);
-  admin.destroy();
-  return nodeRedis({ username: 'scripts', password: 's', RESP: 2 });
+const scripting = { username: 'scripts', password: 's' };
+
+/** A user without the right to functions, as Redis before 7 has none. */
+async function forbidFunctions(...urls: string[]): Promise<void> {
+  const rules = ['on', '>s', '~*', '&*', '+@all', '-fcall', '-function'];
+  for (const url of urls) {
+    const admin = await createClient({ url }).connect();
+    await admin.sendCommand(['ACL', 'SETUSER', scripting.username, ...rules]);
+    admin.destroy();
+  }
 }
 
 /** What is known of it is that it sends commands. */
@@ -108,8 +140,47 @@ async function commandClient(): Promise<CommandClient> {
 }
 
 suite('whatever sends commands, and redis', 16, () => Promise.all([commandClient(), nodeRedis()]));
-suite('redis, and ioredis', 16, () => Promise.all([nodeRedis(), ioredis()]));
-suite('scripts with RESP2, and functions, in one partition', 1, () =>
-  Promise.all([withoutFunctions(), nodeRedis()]),
-);
+suite('redis, and ioredis with RESP3', 16, () => Promise.all([nodeRedis(), ioredis({ protocol: 3 })]));
+suite('scripts with RESP2, and functions, in one partition', 1, async () => {
+  await forbidFunctions(server.url);
+  return Promise.all([nodeRedis({ ...scripting, RESP: 2 }), nodeRedis()]);
+});
 suite('redis cluster, and ioredis cluster', 16, () => Promise.all([nodeRedisCluster(), ioredisCluster()]));
+suite('scripts in a cluster', 16, async () => {
+  await forbidFunctions(...cluster.nodes.map(({ url }) => url));
+  return Promise.all([nodeRedisCluster(scripting), ioredisCluster(scripting)]);
+});
+suite('redis by Sentinel, and ioredis by Sentinel', 16, () =>
+  Promise.all([nodeRedisSentinel(), ioredisSentinel()]),
+);
+suite('scripts by Sentinel', 16, async () => {
+  await forbidFunctions(...sentinel.servers.map(({ url }) => url));
+  return Promise.all([nodeRedisSentinel({ ...scripting, RESP: 2 }), ioredisSentinel(scripting)]);
+});
+suite('pools of redis 6 and 5', 16, () => Promise.all([nodeRedisPool(), nodeRedisPool(nodeRedis5)]));
+suite('redis 5, and ioredis 5', 16, () => Promise.all([nodeRedis({}, nodeRedis5), ioredis({}, ioredis5)]));
+suite('redis 5 with RESP3, and ioredis 5 with enableAutoPipelining', 4, () =>
+  Promise.all([nodeRedis({ RESP: 3 }, nodeRedis5), ioredis({ enableAutoPipelining: true }, ioredis5)]),
+);
+suite('redis 5 cluster, and ioredis 5 cluster', 16, () =>
+  Promise.all([nodeRedisCluster({}, nodeRedis5), ioredisCluster({}, ioredis5)]),
+);
+suite('redis 5 by Sentinel, and ioredis 5 by Sentinel', 16, () =>
+  Promise.all([nodeRedisSentinel({}, nodeRedis5), ioredisSentinel({}, ioredis5)]),
+);
+suite('iovalkey, and redis with RESP2', 16, async () => [
+  kept(new Iovalkey({ port: server.port }) as unknown as Redis),
+  await nodeRedis({ RESP: 2 }),
+]);
+
+/** Programs of other engines on this machine, as Valkey or Dragonfly. */
+const engines = (process.env['LWS_REDIS_ENGINES'] ?? '').split(',').filter((program) => program !== '');
+for (const program of engines)
+  suite(`redis and ioredis on ${program}`, 16, async () => {
+    const engine = await startEngine(program);
+    closing.unshift(() => engine.stop());
+    return Promise.all([nodeRedis({ url: engine.url }), kept(new Redis(engine.url))]);
+  });
+test.skipIf(engines.length > 0)('other engines: skipped, LWS_REDIS_ENGINES names no programs', (context) =>
+  context.skip(),
+);

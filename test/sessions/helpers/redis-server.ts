@@ -73,6 +73,36 @@ export async function startRedis(...settings: string[]): Promise<RedisServer> {
   };
 }
 
+/** Another engine that speaks Redis' protocol, by the path of its program, until it answers. */
+export async function startEngine(program: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'lws-engine-'));
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
+  const child = spawn(program, args, { stdio: 'ignore' });
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`${program} ended with ${code}`)));
+  });
+  const answers = async () => {
+    for (;;) {
+      const pong = await run('redis-cli', ['-p', `${port}`, 'ping']).catch(() => ({ stdout: '' }));
+      if (pong.stdout.includes('PONG')) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await Promise.race([answers(), failed]);
+  failed.catch(() => undefined);
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    async stop() {
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
 function launch(args: string[]): Promise<ChildProcess> {
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
