@@ -2,8 +2,9 @@ import { causeOf } from '../sessions/cause.js';
 import { clearTimeout, performance, setTimeout } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
 import { LwsError } from '../shared/errors.js';
+import { type Durable, Unconfirmed } from './durable.js';
 import type { Argument, RedisLink } from './link.js';
-import { functionOf, program } from './program.js';
+import { functionOf, isWriting, program } from './program.js';
 import { movedTo, type Reply } from './reply.js';
 
 /** Runs what a call that was given up did after all back; gets its reply. */
@@ -53,9 +54,10 @@ const movingTime = 2000;
 
 /**
  * Calls the operations as functions, or as scripts where Redis has no functions for us. What a server lacks, after
- * a restart or on a new node of the cluster, is loaded when a call finds it missing.
+ * a restart or on a new node of the cluster, is loaded when a call finds it missing. With `durable`, what writes counts when
+ * a replica has it.
  */
-export function createCaller(link: RedisLink, timeout: number): Caller {
+export function createCaller(link: RedisLink, timeout: number, durable?: Durable): Caller {
   const queue = readyQueue(link);
   const moving = new Map<string, number>();
   let functions = link.lacksFunctions !== true;
@@ -115,7 +117,8 @@ export function createCaller(link: RedisLink, timeout: number): Caller {
     const operands = [`${keys.length}`, ...keys, operation, ...call.args(round)];
     if (operands.length > maxOperands)
       throw new Error(`${operands.length} keys and arguments are more than ${maxOperands}`);
-    const send: Send = (command) => link.send(keys[0] as string, command, isRetry);
+    const way = durable !== undefined && isWriting(operation) ? durable : link;
+    const send: Send = (command) => way.send(keys[0] as string, command, isRetry);
     return functions ? callFunction(operation, operands, send) : callScript(operands, send);
   }
 
@@ -187,6 +190,7 @@ export function createCaller(link: RedisLink, timeout: number): Caller {
           (thrown: unknown) => {
             clearTimeout(timer);
             fail(thrown);
+            if (thrown instanceof Unconfirmed) undo?.(thrown.reply).catch(() => undefined);
           },
         );
       }

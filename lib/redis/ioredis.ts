@@ -1,7 +1,15 @@
 import type { Subscription } from '../sessions/bus.js';
 import { Buffer } from '../shared/ambient.js';
-import { type Argument, bufferArguments, keepSubscribing, onceEvent, type RedisLink } from './link.js';
+import {
+  type Argument,
+  bufferArguments,
+  keepSubscribing,
+  type OwnConnection,
+  onceEvent,
+  type RedisLink,
+} from './link.js';
 import type { Reply } from './reply.js';
+import { slotOf } from './slots.js';
 
 type MessageListener = (channel: Uint8Array, message: Uint8Array) => void;
 
@@ -15,18 +23,23 @@ interface IoredisCommon {
 
 /** The part of an `ioredis` client that the store uses. */
 export interface IoredisClient extends IoredisCommon {
-  duplicate(): IoredisSubscriber;
+  duplicate(overrides?: object): IoredisSubscriber;
 }
 
 interface IoredisSubscriber extends IoredisCommon {
   subscribe(channel: string): Promise<unknown>;
+  connect(): Promise<unknown>;
   disconnect(): void;
 }
 
 /** The part of an `ioredis` cluster client that the store uses. */
 export interface IoredisCluster extends IoredisCommon {
   readonly isCluster: true;
-  nodes(role: 'master'): IoredisCommon[];
+  nodes(
+    role: 'master',
+  ): (IoredisClient & { readonly options: { readonly host?: string; readonly port?: number } })[];
+  /** By slot, the master first, as `host:port`. */
+  readonly slots: readonly (readonly string[] | undefined)[];
   pipeline(): IoredisPipeline;
   ssubscribe(channel: string): Promise<unknown>;
   sunsubscribe(channel: string): Promise<unknown>;
@@ -41,17 +54,22 @@ type Method = (...args: (string | Buffer)[]) => Promise<unknown>;
 /** `wait` is a lazy client: the first command connects it. */
 const sendable = new Set(['ready', 'wait']);
 
+function commandSender(client: IoredisCommon): (args: readonly Argument[]) => Promise<Reply> {
+  return (args) => {
+    const [command, ...rest] = bufferArguments(args);
+    // By its own method: with `enableAutoPipelining`, ioredis loses the name of what goes through `callBuffer`.
+    const name = `${String(command).toLowerCase()}Buffer`;
+    const method = (client as unknown as Record<string, Method | undefined>)[name];
+    const reply =
+      method === undefined ? client.callBuffer(String(command), rest) : method.apply(client, rest);
+    return reply as Promise<Reply>;
+  };
+}
+
 function commonLink(client: IoredisCommon): Pick<RedisLink, 'send' | 'isReady' | 'onceReady'> {
+  const send = commandSender(client);
   return {
-    send: (_key, args) => {
-      const [command, ...rest] = bufferArguments(args);
-      // By its own method: with `enableAutoPipelining`, ioredis loses the name of what goes through `callBuffer`.
-      const name = `${String(command).toLowerCase()}Buffer`;
-      const method = (client as unknown as Record<string, Method | undefined>)[name];
-      const reply =
-        method === undefined ? client.callBuffer(String(command), rest) : method.apply(client, rest);
-      return reply as Promise<Reply>;
-    },
+    send: (_key, args) => send(args),
     isReady: () => sendable.has(client.status),
     onceReady: (listener) => onceEvent(client, 'ready', listener),
   };
@@ -62,6 +80,7 @@ export function linkIoredis(client: IoredisClient): RedisLink {
   return {
     ...link,
     sendToMasters: (args) => Promise.allSettled([link.send('', args)]),
+    connectOwn: () => ownConnection(client),
     publish: async (channel, message) => Number(await link.send(channel, ['PUBLISH', channel, message])),
     subscribe(channel, receive, hear) {
       // A connection of its own: one that is subscribed may do nothing else. It reconnects by itself.
@@ -81,6 +100,27 @@ export function linkIoredis(client: IoredisClient): RedisLink {
       void subscription.ready.then(() => subscriber.on('ready', () => hear.missed()));
       return subscription;
     },
+  };
+}
+
+/** Another connection to the same server, or to whom its Sentinels call the master. */
+async function ownConnection(client: IoredisClient): Promise<OwnConnection> {
+  const own = client.duplicate({
+    lazyConnect: true,
+    retryStrategy: () => null,
+    reconnectOnError: null,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    readOnly: false,
+  });
+  own.on('error', () => undefined);
+  await own.connect();
+  return {
+    send: commandSender(own),
+    isOpen: () => own.status === 'ready',
+    close: () => own.disconnect(),
   };
 }
 
@@ -104,8 +144,22 @@ export function linkIoredisCluster(cluster: IoredisCluster): RedisLink {
     ...common,
     send: (key, args, isRetry) => (isRetry === true ? sendAlone(cluster, args) : common.send(key, args)),
   };
+  const masterOf = (key: string) => {
+    const [address] = cluster.slots[slotOf(key)] ?? [];
+    if (address === undefined) throw new Error('no master of the cluster is known to have the slot');
+    return address;
+  };
   return {
     ...link,
+    masterOf,
+    async connectOwn(key) {
+      const address = masterOf(key);
+      const isIt = ({ options: { host, port } }: { options: { host?: string; port?: number } }) =>
+        `${host}:${port}` === address;
+      const node = cluster.nodes('master').find(isIt);
+      if (node === undefined) throw new Error('the cluster has no connection to the master of the slot');
+      return ownConnection(node);
+    },
     sendToMasters: (args) =>
       Promise.allSettled(cluster.nodes('master').map((node) => commonLink(node).send('', args))),
     publish: async (channel, message) => Number(await link.send(channel, ['SPUBLISH', channel, message])),

@@ -16,6 +16,12 @@ export interface RedisLink {
   readonly lacksFunctions?: boolean;
   /** Sends one keyless command to every master; resolves to one outcome each. */
   sendToMasters(args: readonly Argument[]): Promise<PromiseSettledResult<Reply>[]>;
+  /**
+   * A further connection to the master that holds `key`. Left out: the client makes none. {@link masterOf} names that
+   * master, where there are several.
+   */
+  connectOwn?(key: string): Promise<OwnConnection>;
+  masterOf?(key: string): string;
   isReady(): boolean;
   /** Calls the listener once when commands can be sent again; returns what takes it back. */
   onceReady(listener: () => void): () => void;
@@ -26,6 +32,13 @@ export interface RedisLink {
    * a cluster client does not tell, but there operations fail as well.
    */
   subscribe(channel: string, receive: (message: Uint8Array) => void, hear: Hearing): Subscription;
+}
+
+/** A connection that comes back never: what it has not answered when it is lost fails. */
+export interface OwnConnection {
+  send(args: readonly Argument[]): Promise<Reply>;
+  isOpen(): boolean;
+  close(): void;
 }
 
 /** What a subscription tells beside its messages. */

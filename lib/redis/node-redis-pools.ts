@@ -1,6 +1,12 @@
 import type { Subscription } from '../sessions/bus.js';
 import { type Argument, bufferArguments, type Hearing, keepSubscribing, type RedisLink } from './link.js';
-import { commandOptions, type Listener, type NodeRedisClient, subscribeDuplicate } from './node-redis.js';
+import {
+  commandOptions,
+  type Listener,
+  type NodeRedisClient,
+  ownConnection,
+  subscribeDuplicate,
+} from './node-redis.js';
 import type { Reply } from './reply.js';
 
 /** The part of a pool of `redis` (createClientPool) that the store uses. */
@@ -14,6 +20,8 @@ export interface NodeRedisPool {
 export interface NodeRedisSentinel {
   readonly isOpen: boolean;
   getSentinelNode(): unknown;
+  /** The only way to its client of the master. */
+  _execute<T>(isReadonly: boolean, run: (client: NodeRedisClient) => Promise<T>): Promise<T>;
   sendCommand(isReadonly: boolean, args: readonly (string | Buffer)[], options?: object): Promise<unknown>;
   subscribe(channel: string, listener: Listener, bufferMode: true): Promise<unknown>;
   unsubscribe(channel: string, listener: Listener, bufferMode: true): Promise<unknown>;
@@ -34,6 +42,7 @@ export function linkNodeRedisPool(pool: NodeRedisPool): RedisLink {
     ...alwaysReady,
     send: (_key, args) => sendCommand(args),
     sendToMasters: (args) => Promise.allSettled([sendCommand(args)]),
+    connectOwn: () => pool.execute((client) => ownConnection(client)),
     publish: async (channel, message) => Number(await sendCommand(['PUBLISH', channel, message])),
     // None of the pool's own: one that is subscribed may do nothing else.
     subscribe: (channel, receive, hear) =>
@@ -48,6 +57,7 @@ export function linkNodeRedisSentinel(sentinel: NodeRedisSentinel): RedisLink {
     ...alwaysReady,
     send: (_key, args) => sendCommand(args),
     sendToMasters: (args) => Promise.allSettled([sendCommand(args)]),
+    connectOwn: () => sentinel._execute(false, (client) => ownConnection(client)),
     publish: async (channel, message) => Number(await sendCommand(['PUBLISH', channel, message])),
     subscribe: (channel, receive, hear) => subscribeSentinel(sentinel, channel, receive, hear),
   };

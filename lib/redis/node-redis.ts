@@ -5,10 +5,12 @@ import {
   bufferArguments,
   type Hearing,
   keepSubscribing,
+  type OwnConnection,
   onceEvent,
   type RedisLink,
 } from './link.js';
 import type { Reply } from './reply.js';
+import { slotOf } from './slots.js';
 
 /** RESP type bytes of bulk strings ('$'), which are to come as bytes. */
 const asBytes = { 36: Buffer } as const;
@@ -22,13 +24,16 @@ export type Listener = (message: Buffer) => void;
 export interface NodeRedisClient {
   readonly isReady: boolean;
   sendCommand(args: readonly (string | Buffer)[], options?: object): Promise<unknown>;
-  duplicate(): NodeRedisSubscriber;
+  readonly options?: { readonly socket?: object } | undefined;
+  duplicate(overrides?: object): NodeRedisSubscriber;
   once(event: string, listener: () => void): unknown;
   removeListener(event: string, listener: () => void): unknown;
 }
 
 export interface NodeRedisSubscriber {
   readonly isOpen: boolean;
+  readonly isReady: boolean;
+  sendCommand(args: readonly (string | Buffer)[], options?: object): Promise<unknown>;
   connect(): Promise<unknown>;
   destroy(): void;
   on(event: 'error' | 'ready', listener: () => void): unknown;
@@ -47,7 +52,9 @@ export interface NodeRedisCluster {
     args: readonly (string | Buffer)[],
     options?: object,
   ): Promise<unknown>;
-  nodeClient(node: object): Promise<Pick<NodeRedisClient, 'sendCommand'>>;
+  /** By slot. */
+  readonly slots: readonly ({ readonly master: { readonly address: string } } | undefined)[];
+  nodeClient(node: object): Promise<NodeRedisClient>;
   sSubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
   sUnsubscribe(channel: string, listener: Listener, bufferMode: true): Promise<void>;
   once(event: string, listener: () => void): unknown;
@@ -60,11 +67,27 @@ export function linkNodeRedis(client: NodeRedisClient): RedisLink {
   return {
     send: (_key, args) => sendCommand(args),
     sendToMasters: (args) => Promise.allSettled([sendCommand(args)]),
+    connectOwn: () => ownConnection(client),
     isReady: () => client.isReady,
     onceReady: (listener) => onceEvent(client, 'ready', listener),
     publish: async (channel, message) => Number(await sendCommand(['PUBLISH', channel, message])),
     subscribe: (channel, receive, hear) =>
       subscribeDuplicate(() => client.duplicate(), channel, receive, hear),
+  };
+}
+
+/** Another connection to the same server. */
+export async function ownConnection(client: NodeRedisClient): Promise<OwnConnection> {
+  const socket = { ...client.options?.socket, reconnectStrategy: false };
+  const own = client.duplicate({ socket, disableOfflineQueue: true });
+  own.on('error', () => undefined);
+  await own.connect();
+  return {
+    send: (args) => own.sendCommand(bufferArguments(args), commandOptions) as Promise<Reply>,
+    isOpen: () => own.isReady,
+    close() {
+      if (own.isOpen) own.destroy();
+    },
   };
 }
 
@@ -104,6 +127,11 @@ export function subscribeDuplicate(
 }
 
 export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
+  const masterOf = (key: string) => {
+    const master = cluster.slots[slotOf(key)]?.master;
+    if (master === undefined) throw new Error('no master of the cluster is known to have the slot');
+    return master;
+  };
   const sendCommand = (key: string, args: readonly Argument[]) =>
     cluster.sendCommand(key, false, bufferArguments(args), commandOptions) as Promise<Reply>;
   return {
@@ -115,6 +143,8 @@ export function linkNodeRedisCluster(cluster: NodeRedisCluster): RedisLink {
           return client.sendCommand(bufferArguments(args), commandOptions) as Promise<Reply>;
         }),
       ),
+    masterOf: (key) => masterOf(key).address,
+    connectOwn: async (key) => ownConnection(await cluster.nodeClient(masterOf(key))),
     isReady: () => cluster.isReady ?? cluster.isOpen,
     onceReady: (listener) => onceEvent(cluster, 'connect', listener),
     publish: async (channel, message) => Number(await sendCommand(channel, ['SPUBLISH', channel, message])),

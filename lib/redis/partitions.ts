@@ -2,6 +2,7 @@ import { makeId, partitionOf } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
 import { LwsError } from '../shared/errors.js';
 import { type Call, type Caller, createCaller, isMove } from './caller.js';
+import type { Durable } from './durable.js';
 import { warnOfEviction } from './eviction.js';
 import type { Argument, RedisLink } from './link.js';
 import { expiries, sessionName } from './names.js';
@@ -40,8 +41,8 @@ export class Partitions {
   /** Done once, after the first call that Redis answered. */
   private lookForEviction: (() => Promise<void>) | undefined;
 
-  constructor(link: RedisLink, prefix: string, count: number, timeout: number) {
-    this.caller = createCaller(link, timeout);
+  constructor(link: RedisLink, prefix: string, count: number, timeout: number, durable?: Durable) {
+    this.caller = createCaller(link, timeout, durable);
     this.lookForEviction = () => warnOfEviction(link);
     this.prefix = prefix;
     this.count = count;

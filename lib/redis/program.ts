@@ -57,6 +57,11 @@ export function guardKeys(): void {
   program = makeProgram(`${guard}${source}`, 'guard(keys) return call');
 }
 
+/** Whether it changes something. */
+export function isWriting(operation: string): boolean {
+  return !reading.has(operation);
+}
+
 /** The name of the function that runs `operation`, with the right flags. */
 export function functionOf(operation: string): string {
   if (reading.has(operation)) return `${program.libraryName}_read`;

@@ -4,11 +4,12 @@ import { encode } from '../sessions/encode.js';
 import { connectionKey } from '../sessions/ids.js';
 import type * as contract from '../sessions/store.js';
 import { performance } from '../shared/ambient.js';
-import { type Check, checkTable, integer, kindOf, unexpected, wrong } from '../shared/checks.js';
+import { type Check, checkTable, integer, kindOf, oneOf, unexpected, wrong } from '../shared/checks.js';
 import { shown } from '../shared/shown.js';
 import { redisBus } from './bus.js';
 import type { Call } from './caller.js';
 import { linkTo, type RedisClient } from './connect.js';
+import { Durable } from './durable.js';
 import { idsNow } from './former.js';
 import { idsIn, type Kind, membersIn, read } from './members.js';
 import { connectionName, expiries, names, ownerNames, repairs, sessionName } from './names.js';
@@ -36,6 +37,11 @@ export interface RedisStoreOptions {
    * given then are found, by a call in each partition that comes into question. Default: none.
    */
   readonly formerPartitions?: readonly number[] | undefined;
+  /**
+   * When a change counts: at once, and a failover may lose the last ones (`none`), or when a replica has confirmed it
+   * (`replica`), and else it fails with `ERR_STORE`. Default `none`.
+   */
+  readonly durability?: 'none' | 'replica' | undefined;
   /** How long an operation may take until it fails with `ERR_STORE`, 10 to 60,000 ms. Default 2000. */
   readonly timeout?: number | undefined;
 }
@@ -59,6 +65,7 @@ const storeChecks: Record<string, Check> = {
     if (!Array.isArray(value) || value.length > 8) throw wrong(name, 'a list of at most 8 numbers', value);
     for (const each of value as unknown[]) integer(1, 1024)(name, each);
   },
+  durability: oneOf('none', 'replica'),
   timeout: integer(10, 60_000),
 };
 
@@ -74,13 +81,20 @@ export class RedisStore implements contract.SessionStore {
   private readonly sweeping: Sweeping;
   private readonly placing: Placing;
   private readonly former: readonly number[];
+  private readonly durable: Durable | undefined;
 
   constructor(options: RedisStoreOptions) {
     checkTable(options, storeChecks, '');
-    const { client, prefix = 'lws:', partitions = 16, timeout = 2000, formerPartitions = [] } = options;
+    const { client, prefix = 'lws:', partitions = 16, timeout = 2000 } = options;
+    const { formerPartitions = [], durability = 'none' } = options;
     this.former = [...formerPartitions];
     const link = linkTo(client);
-    this.parts = new Partitions(link, prefix, partitions, timeout);
+    if (durability === 'replica') {
+      if (link.connectOwn === undefined)
+        throw wrong('durability', "'none' with a client that only sends commands", durability);
+      this.durable = new Durable(link, Math.ceil(timeout / 2));
+    }
+    this.parts = new Partitions(link, prefix, partitions, timeout, this.durable);
     this.sweeping = new Sweeping(this.parts, (renewed, old) => this.finishUp(renewed, old));
     this.placing = new Placing(this.parts, timeout);
     this.bus = redisBus(link, prefix);
@@ -436,8 +450,10 @@ export class RedisStore implements contract.SessionStore {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Nothing to release: connections of subscriptions end with those. */
-  async close(): Promise<void> {}
+  /** Connections of subscriptions end with those. */
+  async close(): Promise<void> {
+    this.durable?.close();
+  }
 
   private checkGivenId(id: string, userId: string | undefined): void {
     const partition = this.parts.of(id);

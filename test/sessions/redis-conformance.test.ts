@@ -38,7 +38,12 @@ afterAll(async () => {
 });
 
 /** Runs the suite with two stores, each on a client of its own kind, and a keyspace of its own for each case. */
-function suite(name: string, partitions: number, connect: () => Promise<[RedisClient, RedisClient]>): void {
+function suite(
+  name: string,
+  partitions: number,
+  connect: () => Promise<[RedisClient, RedisClient]>,
+  durability: 'none' | 'replica' = 'none',
+): void {
   describe.concurrent(`[G12] ${name}`, () => {
     let clients: [RedisClient, RedisClient];
     beforeAll(async () => {
@@ -46,8 +51,15 @@ function suite(name: string, partitions: number, connect: () => Promise<[RedisCl
     });
     const open = async () => {
       const prefix = `${name}-${++cases}:`;
-      const make = (client: RedisClient) => new RedisStore({ client, prefix, partitions, timeout: 10_000 });
-      return { store: make(clients[0]), peer: make(clients[1]) };
+      const make = (client: RedisClient) =>
+        new RedisStore({ client, prefix, partitions, durability, timeout: 10_000 });
+      const [store, peer] = [make(clients[0]), make(clients[1])];
+      if (durability === 'replica')
+        closing.push(
+          () => store.close(),
+          () => peer.close(),
+        );
+      return { store, peer };
     };
     for (const { name: promise, run } of conformance({ open })) test(promise, run);
   });
@@ -152,6 +164,18 @@ suite('scripts in a cluster', 16, async () => {
 });
 suite('redis by Sentinel, and ioredis by Sentinel', 16, () =>
   Promise.all([nodeRedisSentinel(), ioredisSentinel()]),
+);
+suite(
+  "durability 'replica' by Sentinel",
+  16,
+  () => Promise.all([nodeRedisSentinel(), ioredisSentinel()]),
+  'replica',
+);
+suite(
+  "durability 'replica' in a cluster",
+  16,
+  () => Promise.all([nodeRedisCluster(), ioredisCluster()]),
+  'replica',
 );
 suite('scripts by Sentinel', 16, async () => {
   await forbidFunctions(...sentinel.servers.map(({ url }) => url));
