@@ -23,7 +23,9 @@ static void left(void *memory) { lwsn_exchange_closed(memory); }
 
 static bool established(void *owner, void *memory) { return lwsn_connection_begin(memory, owner); }
 
-static void readable(void *memory) { lwsn_receive_read(memory); }
+static uint8_t *lend(void *memory, size_t *room) { return lwsn_receive_lend(memory, room); }
+
+static void received(void *memory, const uint8_t *data, ssize_t size) { lwsn_receive_came(memory, data, size); }
 
 static void writable(void *owner) { lwsn_send_pending(owner); }
 
@@ -43,7 +45,8 @@ const lwsn_door_table lwsn_handlers = {
     .input = input,
     .left = left,
     .established = established,
-    .readable = readable,
+    .lend = lend,
+    .received = received,
     .writable = writable,
     .closed = closed,
     .destroyed = destroyed,

@@ -86,7 +86,6 @@ static const lwsn_speech speech = {
     .wants_input = wants_input,
     .holds = holds,
     .land = land,
-    .read = nothing,
     .resume = resume,
     .begin = start,
     .secured = ready,

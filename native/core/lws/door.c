@@ -1,5 +1,6 @@
 #include "lws/door.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -42,6 +43,17 @@ static void destroyed(struct lws *wsi) {
   table_of(wsi)->destroyed(owner);
 }
 
+static void lend(struct lws *wsi, void *memory, struct lws_ws_lent *lent) {
+  lent->at = table_of(wsi)->lend(memory, &lent->size);
+}
+
+/* Patch 0001: without data its size is an errno, 0 at the end of input. */
+static void received(struct lws *wsi, void *memory, const uint8_t *data, size_t size) {
+  ssize_t n = data ? (ssize_t)size : size == 0 ? -1 : -2;
+  if (n == -2 && (size == EAGAIN || size == EWOULDBLOCK || size == EINTR)) n = 0;
+  table_of(wsi)->received(memory, data, n);
+}
+
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *memory, void *in, size_t size) {
   switch (reason) {
     case LWS_CALLBACK_RAW_ADOPT: return adopted(wsi, memory) ? 0 : -1;
@@ -51,7 +63,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *mem
       return 0;
     case LWS_CALLBACK_ESTABLISHED:
       return wsi->a.opaque_user_data && table_of(wsi)->established(wsi->a.opaque_user_data, memory) ? 0 : -1;
-    case LWS_CALLBACK_RECEIVE: table_of(wsi)->readable(memory); return 0;
+    case LWS_CALLBACK_USER: lend(wsi, memory, in); return 0;
+    case LWS_CALLBACK_RECEIVE: received(wsi, memory, in, size); return 0;
     case LWS_CALLBACK_RAW_WRITEABLE:
     case LWS_CALLBACK_SERVER_WRITEABLE: table_of(wsi)->writable(wsi->a.opaque_user_data); return 0;
     case LWS_CALLBACK_CLOSED:

@@ -10,8 +10,11 @@
 
 /**
  * What lws tells, in the order of a life: `adopted`, `input` …, `left`, or after a promotion (lwsn_wsi_promote) `left`,
- * `established`, `readable` …, `closed`; `destroyed` at the end of each. `owner` is whom lwsn_door_adopt named. `memory`
+ * `established`, `lend`, `received` …, `closed`; `destroyed` at the end of each. `owner` is whom lwsn_door_adopt named. `memory`
  * is lws's per-session memory, zeroed before `adopted` and `established`, freed after `left` and `closed`.
+ *
+ * `lend` gives lws memory to read into, NULL where no input is wanted now; then, and only then, comes `received` with so many
+ * bytes of it, or 0: there was nothing, -1: the end of input, -2: a failed socket.
  *
  * No wsi may be closed in them: what answers false is closed by lws. `destroyed` is the one that is certain (facts 1.4):
  * `memory` of `left` and `closed` may never have been seen before, and they may not come at all.
@@ -22,7 +25,8 @@ typedef struct lwsn_door_table {
   void (*input)(void *owner, const uint8_t *data, size_t size);
   void (*left)(void *memory);
   bool (*established)(void *owner, void *memory);
-  void (*readable)(void *memory);
+  uint8_t *(*lend)(void *memory, size_t *room);
+  void (*received)(void *memory, const uint8_t *data, ssize_t size);
   void (*writable)(void *owner);
   void (*closed)(void *memory);
   void (*destroyed)(void *owner);

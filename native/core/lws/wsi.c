@@ -29,18 +29,12 @@ bool lwsn_wsi_promote(lwsn_wsi *wsi) {
 
 void lwsn_wsi_await_writable(lwsn_wsi *wsi) { lws_callback_on_writable(wsi); }
 
-static ssize_t receive(lwsn_wsi *wsi, uint8_t *buffer, size_t size, int flags) {
-  ssize_t n = recv(wsi->desc.sockfd, buffer, size, flags);
+ssize_t lwsn_wsi_peek(lwsn_wsi *wsi) {
+  uint8_t byte;
+  ssize_t n = recv(wsi->desc.sockfd, &byte, 1, MSG_PEEK);
   if (n > 0) return n;
   if (n == 0) return -1;
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -2;
-}
-
-ssize_t lwsn_wsi_read(lwsn_wsi *wsi, uint8_t *buffer, size_t size) { return receive(wsi, buffer, size, 0); }
-
-ssize_t lwsn_wsi_peek(lwsn_wsi *wsi) {
-  uint8_t byte;
-  return receive(wsi, &byte, 1, MSG_PEEK);
 }
 
 ssize_t lwsn_wsi_write(lwsn_wsi *wsi, const struct iovec *parts, int count) {

@@ -21,10 +21,7 @@ bool lwsn_wsi_promote(lwsn_wsi *wsi);
 /** `writable` comes once, as soon as the socket takes more. */
 void lwsn_wsi_await_writable(lwsn_wsi *wsi);
 
-/** Bytes read; 0 nothing there yet; -1 end of input; -2 a failed socket. */
-ssize_t lwsn_wsi_read(lwsn_wsi *wsi, uint8_t *buffer, size_t size);
-
-/** As a read of one byte, which stays where it is. */
+/** Reads a byte and leaves it where it is: 1; 0 nothing there yet; -1 end of input; -2 a failed socket. */
 ssize_t lwsn_wsi_peek(lwsn_wsi *wsi);
 
 /** Bytes the socket took, 0 when it is full, -1 when it failed. Never buffers. */

@@ -53,5 +53,6 @@ void lwsn_transport_visit(lwsn_transport *t) {
   bool starved = t->starved;
   t->starved = false;
   lwsn_transport_resume(t);
-  if (starved && !t->doomed) t->speech->read(t);
+  /* lws reads, as when the socket was announced */
+  if (starved && !t->doomed) lwsn_watch_serve(t->watch, UV_READABLE);
 }

@@ -143,7 +143,6 @@ const lwsn_speech lwsn_silence = {
     .wants_input = never,
     .holds = never,
     .land = nowhere,
-    .read = nothing,
     .resume = nothing,
     .begin = nothing,
     .secured = nothing,

@@ -36,8 +36,6 @@ typedef struct lwsn_speech {
    * `piece`. Ends with lwsn_inbound_landed. NULL: anywhere else.
    */
   uint8_t *(*land)(const struct lwsn_transport *t, size_t piece, size_t *room);
-  /** Reads what was announced when there was no room for it. */
-  void (*read)(struct lwsn_transport *t);
   /** Its turn among the stalled ones, before its backlog. */
   void (*resume)(struct lwsn_transport *t);
   /** The header of the PROXY protocol has come. */

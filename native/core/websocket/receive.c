@@ -305,28 +305,29 @@ static void take(lwsn_connection *c, const uint8_t *data, size_t size) {
     lwsn_receive_input(c, data, size);
 }
 
-void lwsn_receive_read(lwsn_connection *c) {
+uint8_t *lwsn_receive_lend(lwsn_connection *c, size_t *room) {
   lwsn_transport *t = c->transport;
-  if (t->doomed || t->input_ended) return;
+  if (t->doomed || t->input_ended) return NULL;
   /* level-triggered: what is not read now is announced again next turn */
   if (!t->ending) {
     lwsn_transport_resume(t);
-    if (t->doomed) return;
+    if (t->doomed) return NULL;
     if (!t->ending && (t->backlog || !lwsn_receive_may_go_on(c))) {
       starve(t);
-      return;
+      return NULL;
     }
   }
-  lwsn_inbound *in = &t->services->inbound;
-  size_t room;
-  uint8_t *at = landing_for(c, &room);
-  ssize_t n = lwsn_wsi_read(t->wsi, at, room);
-  if (n > 0)
-    take(c, at, (size_t)n);
-  else if (n < 0)
-    lwsn_connection_input_ended(c, n == -2);
-  lwsn_inbound_landed(in);
-  lwsn_poison(t->services->scratch, LWSN_SCRATCH_SIZE);
+  return landing_for(c, room);
+}
+
+void lwsn_receive_came(lwsn_connection *c, const uint8_t *data, ssize_t size) {
+  lwsn_services *services = c->transport->services;
+  if (size > 0)
+    take(c, data, (size_t)size);
+  else if (size < 0)
+    lwsn_connection_input_ended(c, size == -2);
+  lwsn_inbound_landed(&services->inbound);
+  lwsn_poison(services->scratch, LWSN_SCRATCH_SIZE);
 }
 
 void lwsn_receive_peer_left(lwsn_connection *c) {

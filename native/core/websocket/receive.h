@@ -4,11 +4,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "websocket/connection.h"
 
-/** RECEIVE: reads once and parses. */
-void lwsn_receive_read(lwsn_connection *connection);
+/** Where lws is to read, `room` bytes; lwsn_receive_came follows. NULL: no input is wanted now. */
+uint8_t *lwsn_receive_lend(lwsn_connection *connection, size_t *room);
+
+/** RECEIVE: parses what was read to where it was lent; `size` as of `received` (lws/door.h). */
+void lwsn_receive_came(lwsn_connection *connection, const uint8_t *data, ssize_t size);
 
 /** Parses input; what cannot be taken now is kept. */
 void lwsn_receive_input(lwsn_connection *connection, const uint8_t *data, size_t size);

@@ -18,7 +18,6 @@ static uint8_t *land(const lwsn_transport *t, size_t piece, size_t *room) {
   return lwsn_receive_land(t->connection, piece, room);
 }
 
-static void read_on(lwsn_transport *t) { lwsn_receive_read(t->connection); }
 
 static void nothing(lwsn_transport *t) { (void)t; }
 
@@ -45,7 +44,6 @@ static const lwsn_speech speech = {
     .wants_input = wants_input,
     .holds = holds,
     .land = land,
-    .read = read_on,
     .resume = nothing,
     .begin = nothing,
     .secured = nothing,
