@@ -17,15 +17,6 @@ foreach(folder ${LWSN_LWS_INCLUDES} ${LWSN_LWS_PRIVATE_INCLUDES})
   list(APPEND lws_room_options -isystem "${folder}")
 endforeach()
 set_source_files_properties(${lws_room} PROPERTIES COMPILE_OPTIONS "${lws_room_options}")
-# Who closes libwebsockets' event descriptor differs between its versions, and some close it twice: then the second time
-# may hit another thread's.
-file(STRINGS "${LWSN_LWS_SOURCE}/lib/core-net/close.c" closes_events REGEX "lws_plat_pipe_close")
-file(STRINGS "${LWSN_LWS_SOURCE}/lib/plat/unix/unix-pipe.c" forgets_events REGEX "LWS_SOCK_INVALID")
-if(closes_events AND NOT forgets_events)
-  message(FATAL_ERROR "These libwebsockets sources close their event descriptor twice (see patches/README.md)")
-elseif(closes_events)
-  target_compile_definitions(lwsn_core PRIVATE LWSN_LWS_CLOSES_EVENTS)
-endif()
 target_link_libraries(lwsn_core PUBLIC lws)
 
 if(LWSN_TESTS)

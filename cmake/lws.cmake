@@ -29,6 +29,8 @@ set(lws_options
   -DLWS_WITH_TLS_SESSIONS=OFF -DLWS_WITH_CACHE_NSCOOKIEJAR=OFF -DLWS_WITH_UDP=OFF
   -DLWS_WITH_LEJP=OFF -DLWS_WITH_LWSAC=OFF -DLWS_WITH_CBOR_FLOAT=OFF -DLWS_ROLE_RAW_FILE=OFF
   -DLWS_WITH_HTTP_BASIC_AUTH=OFF -DLWS_LOGS_TIMESTAMP=OFF
+  # On by default in later versions.
+  -DLWS_WITH_SECURE_STREAMS=OFF -DLWS_WITH_DLO=OFF
   # Never depend on what happens to be installed on the building machine.
   -DLWS_HAVE_LIBCAP=OFF -DLWS_HAVE_SYS_CAPABILITY_H=OFF
   -DCMAKE_DISABLE_FIND_PACKAGE_Git=ON -DLWS_BUILD_HASH=node)
@@ -78,6 +80,6 @@ add_dependencies(lws lws_external)
 # private headers. Marked as system headers: their warnings are not ours.
 set(LWSN_LWS_INCLUDES "${lws_build}" "${LWSN_LWS_SOURCE}/include")
 foreach(folder . plat/unix tls core misc system/async-dns system/metrics core-net roles roles/http
-    roles/http/compression roles/h1 roles/ws roles/raw-skt roles/listen event-libs event-libs/poll)
+    roles/http/compression roles/h1 roles/ws roles/raw-skt roles/listen event-libs event-libs/poll secure-streams)
   list(APPEND LWSN_LWS_PRIVATE_INCLUDES "${LWSN_LWS_SOURCE}/lib/${folder}")
 endforeach()

@@ -13,10 +13,12 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { withBuildLock } from './tools/lock.mjs';
-import { obtainArchive, sha256, sourceFolder, version } from './tools/lws-source.mjs';
+import { obtainArchive, sha256, sourceFolder, version, versionOf } from './tools/lws-source.mjs';
 import { attempt, Failure, isMain, main, root, run } from './tools/run.mjs';
 
-const patchFolder = join(root, 'patches', `lws-${version}`);
+const ours = join(root, 'patches', `lws-${version}`);
+/** For what later versions added, where `LWS_SOURCE` names one. */
+const later = join(root, 'patches', 'lws-later');
 // Never compiled here; left out to keep the folder small.
 const unused = [
   'doc-assets',
@@ -30,11 +32,10 @@ const unused = [
 /** The patched sources, made when missing. The key is a hash of the archive and every patch. */
 export async function prepareSources() {
   const folder = sourceFolder();
-  const patches = readdirSync(patchFolder)
-    .filter((name) => name.endsWith('.patch'))
-    .sort();
+  const isOurs = folder === undefined || versionOf(folder) === version;
+  const patches = [ours, ...(isOurs ? [] : [later])].flatMap(patchesOf);
   const key = createHash('sha256').update(folder ? hashFolder(folder) : sha256);
-  for (const name of patches) key.update(`\0${name}\0`).update(readFileSync(join(patchFolder, name)));
+  for (const patch of patches) key.update(`\0${relative(root, patch)}\0`).update(readFileSync(patch));
   const sources = join(root, 'build', 'lws', key.digest('hex').slice(0, 12));
   if (existsSync(sources)) return sources;
 
@@ -43,7 +44,7 @@ export async function prepareSources() {
   mkdirSync(part, { recursive: true });
   if (folder) copyFolder(folder, part);
   else extract(await obtainArchive(), part);
-  for (const name of patches) applyPatch(part, name);
+  for (const patch of patches) applyPatch(part, patch);
   for (const name of readdirSync(dirname(sources))) {
     if (join(dirname(sources), name) !== part)
       rmSync(join(dirname(sources), name), { recursive: true, force: true });
@@ -51,6 +52,12 @@ export async function prepareSources() {
   renameSync(part, sources);
   return sources;
 }
+
+const patchesOf = (folder) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.patch'))
+    .sort()
+    .map((name) => join(folder, name));
 
 function extract(archive, target) {
   const file = `${target}.tar.gz`;
@@ -74,12 +81,12 @@ function copyFolder(folder, target) {
  * `git apply` inside a repository leaves out paths it takes for outside ones and still succeeds; the
  * ceiling hides the repository, and a skipped path is an error all the same.
  */
-function applyPatch(target, name) {
+function applyPatch(target, patch) {
   const env = { GIT_CEILING_DIRECTORIES: realpathSync(dirname(target)), GIT_DIR: undefined, LC_ALL: 'C' };
-  const result = attempt('git', ['apply', '-p1', '--verbose', join(patchFolder, name)], { cwd: target, env });
+  const result = attempt('git', ['apply', '-p1', '--verbose', patch], { cwd: target, env });
   if (!result.ok || /^Skipped patch/m.test(result.stderr)) {
     throw new Failure(
-      `patches/lws-${version}/${name} does not apply to libwebsockets ${version}:\n${result.stderr.trim()}`,
+      `${relative(root, patch)} does not apply to these libwebsockets sources:\n${result.stderr.trim()}`,
     );
   }
 }

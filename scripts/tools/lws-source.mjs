@@ -160,6 +160,16 @@ function store(bytes) {
   }
 }
 
+/** The version of the sources in a folder, as `4.3.5`; undefined where there are none. */
+export function versionOf(folder) {
+  const list = join(folder, 'CMakeLists.txt');
+  const text = existsSync(list) ? readFileSync(list, 'utf8') : '';
+  const parts = ['MAJOR', 'MINOR', 'PATCH_NUMBER'].map(
+    (part) => new RegExp(`CPACK_PACKAGE_VERSION_${part} "(\\d+)"`).exec(text)?.[1],
+  );
+  return parts.includes(undefined) ? undefined : parts.join('.');
+}
+
 /**
  * The folder that `LWS_SOURCE` names; undefined when it is no folder. No hash is known of it: where it is another
  * version than ours, of those that the patches fit, that is said.
@@ -167,18 +177,14 @@ function store(bytes) {
 export function sourceFolder() {
   const folder = process.env.LWS_SOURCE;
   if (!folder || !existsSync(folder) || !statSync(folder).isDirectory()) return undefined;
-  const list = join(folder, 'CMakeLists.txt');
-  const text = existsSync(list) ? readFileSync(list, 'utf8') : '';
-  const parts = ['MAJOR', 'MINOR', 'PATCH_NUMBER'].map(
-    (part) => new RegExp(`CPACK_PACKAGE_VERSION_${part} "(\\d+)"`).exec(text)?.[1],
-  );
-  const found = parts.includes(undefined) ? 'no libwebsockets sources' : `libwebsockets ${parts.join('.')}`;
-  const [major, minor, patch] = parts.map(Number);
+  const there = versionOf(folder);
+  const found = there === undefined ? 'no libwebsockets sources' : `libwebsockets ${there}`;
+  const [major, minor, patch] = (there ?? '').split('.').map(Number);
   if (!(major === 4 && (minor > 3 || (minor === 3 && patch >= 5))))
     throw new Failure(
       `LWS_SOURCE=${folder} holds ${found}; libwebsockets ${version}, or a later 4, is needed.`,
     );
-  if (parts.join('.') !== version)
+  if (there !== version)
     console.warn(`LWS_SOURCE holds ${found}: the package is tested and published with ${version}`);
   return folder;
 }

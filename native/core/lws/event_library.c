@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "private-lib-core.h"
 
 /* Kept in lws's memory for event libraries: the event descriptor comes before lws knows its user pointer. */
 static lwsn_events *events_of(struct lws *wsi) { return *(lwsn_events **)lws_evlib_wsi_to_evlib_pt(wsi); }
@@ -71,6 +72,17 @@ static void evlib_io(struct lws *wsi, unsigned int flags) {
 }
 
 /*
+ * Who closes lws's own event descriptor differs between its versions (patches/README.md). Where it is there still, lws leaks
+ * it (performance 4). Where it is closed by now, some would close the number again, which may be another thread's.
+ */
+static void close_own(struct lws *wsi, int fd) {
+  if (wsi->a.context->pt[(int)wsi->tsi].dummy_pipe_fds[0] == fd)
+    close(fd);
+  else
+    wsi->desc.sockfd = LWS_SOCK_INVALID;
+}
+
+/*
  * uv must let go of the descriptor before lws closes it. With its own event descriptor lws may have done so by now, and may
  * have forgotten it: that watch is not found by the descriptor.
  */
@@ -86,9 +98,7 @@ static int evlib_close(struct lws *wsi) {
   uv_close((uv_handle_t *)&watch->poll, watch_closed);
   if (!own) return 0;
   events->own = NULL;
-#ifndef LWSN_LWS_CLOSES_EVENTS
-  close(watch->fd); /* lws leaks it (performance 4) */
-#endif
+  close_own(wsi, watch->fd);
   return 0;
 }
 
