@@ -18,7 +18,6 @@ static uint8_t *land(const lwsn_transport *t, size_t piece, size_t *room) {
   return lwsn_receive_land(t->connection, piece, room);
 }
 
-
 static void nothing(lwsn_transport *t) { (void)t; }
 
 static void drained(lwsn_transport *t) { lwsn_connection_drained(t->connection); }
