@@ -31,6 +31,7 @@ const freeing = new Set([
   'depart',
   'forget',
   'restore',
+  'refuse',
 ]);
 const reading = new Set([
   'get',

@@ -87,7 +87,7 @@ export class RedisTransfer implements SessionTransfer {
     });
   }
 
-  /** What Redis is too full for, it did not begin: those are refused, and not unknown. */
+  /** What Redis is too full for, it did not begin: those are refused, for whoever brings them, and not unknown. */
   private async bring(
     place: string,
     some: readonly Arriving[],
@@ -99,7 +99,14 @@ export class RedisTransfer implements SessionTransfer {
     } catch (error) {
       const reason = error instanceof LwsError ? wordsOf(error.cause) : '';
       if (!reason.startsWith('OOM')) throw error;
-      for (const each of some) if (!result.has(each)) result.set(each, { status: 'refused', reason });
+      const left = some.filter((each) => !result.has(each));
+      await this.parts.onEach(place, left, {
+        operation: 'refuse',
+        idOf: ({ id }) => id,
+        namesOf: ({ id }) => [`m:${id}`],
+        args: (items) => [`${items.length}`, ...items.map(({ token }) => token)],
+        take: (each, reply) => void result.set(each, arrivalOf(reply, reason)),
+      });
     }
   }
 
@@ -133,10 +140,9 @@ function luggageOf(reply: Reply): Luggage | undefined {
   return { ...storedOf(stored), token: textOf(token), asOf: numberOf(asOf), readAt: performance.now() };
 }
 
-function arrivalOf(reply: Reply): Arrival {
+function arrivalOf(reply: Reply, reason = 'the store has another session of that id'): Arrival {
   const status = textOf(listOf(reply)[0]);
-  if (status === 'arrived' || status === 'ended') return { status };
-  return { status: 'refused', reason: 'the store has another session of that id' };
+  return status === 'arrived' || status === 'ended' ? { status } : { status: 'refused', reason };
 }
 
 function ownerOf({ id, record }: Arriving): { nodeId: string; connection: string } {

@@ -66,19 +66,26 @@ export class MemoryTransfer implements SessionTransfer {
   private take({ token, record, asOf, readAt }: Luggage): Arrival {
     const { place } = this;
     const id = this.idOf(record);
-    if (this.arrivals.get(id, place.tick()) === token) return { status: 'arrived' };
-    if (place.has(id) || this.aside.has(id))
-      return { status: 'refused', reason: 'the store has another session of that id' };
+    const last = this.arrivals.get(id, place.tick());
+    if (last === token) return { status: 'arrived' };
+    if (last === refusalOf(token) || place.has(id) || this.aside.has(id))
+      return this.refuse(id, token, 'the store has another session of that id');
     if (place.isBlocked(record.loginId)) return { status: 'ended' };
     const shift = place.now() - asOf - Math.floor(performance.now() - readAt);
     const entry = entryOf(record, id, Math.abs(shift) < sameClock ? 0 : shift);
     try {
       place.put(entry);
     } catch (error) {
-      return { status: 'refused', reason: wordsOf(error) };
+      return this.refuse(id, token, wordsOf(error));
     }
     this.arrivals.set(id, token, place.tickAfter(Math.max(0, entry.expiresAt - place.now()) + grace));
     return { status: 'arrived' };
+  }
+
+  /** It lives on where it came from: it is not to arrive by this token any more. */
+  private refuse(id: string, token: string, reason: string): Arrival {
+    this.arrivals.set(id, refusalOf(token), this.place.tickAfter(grace));
+    return { status: 'refused', reason };
   }
 
   async forget(luggage: readonly Luggage[]): Promise<void> {
@@ -99,6 +106,10 @@ export class MemoryTransfer implements SessionTransfer {
   advance(work: number): void {
     this.arrivals.advance(this.place.tick(), work);
   }
+}
+
+function refusalOf(token: string): string {
+  return `!${token}`;
 }
 
 function entryOf(record: SessionRecord, id: string, shift: number): Entry {

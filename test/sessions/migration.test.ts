@@ -1,15 +1,21 @@
+import expressSession from 'express-session';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { idsNow } from '../../lib/redis/former.js';
 import { RedisStore } from '../../lib/redis/index.js';
 import { guardKeys } from '../../lib/redis/program.js';
+import { makeId } from '../../lib/sessions/ids.js';
 import {
   encode,
+  httpSessionStore,
   MemoryStore,
   MigrationQueue,
   type MovableStore,
   type MoveResult,
+  MovingStore,
   migrateSessions,
   type SessionRecord,
+  type SessionStore,
 } from '../../lib/sessions/index.js';
 import { audit } from './helpers/audit.js';
 import { sleep } from './helpers/managers.js';
@@ -216,6 +222,22 @@ describe.each(ways)('sessions that are moved %s', (_, source, target) => {
     expect(await from.get(id)).toEqual(record);
   });
 
+  test('that were refused do not arrive later, whoever still brings them', async () => {
+    const [from, to] = [source(), target()];
+    const [record] = await fill(from, 1);
+    const { id, userId } = record as SessionRecord;
+    const there = to.newId(userId, tailOf(id));
+    await to.create({ id: there, userId, ttl: 60_000 });
+    const [luggage] = await from.transfer.depart([id]);
+    if (luggage === undefined) throw new Error('it is not under way');
+    expect(await to.transfer.arrive([luggage])).toMatchObject([{ status: 'refused' }]);
+    await from.transfer.restore([luggage]);
+    await to.destroy(there);
+    expect(await to.transfer.arrive([luggage])).toMatchObject([{ status: 'refused' }]);
+    expect([await from.get(id), await to.get(there)]).toEqual([record, undefined]);
+    expect(await migrateSessions(from, to)).toMatchObject({ moved: 1, isComplete: true });
+  });
+
   test('end with a login that ends while they are under way', async () => {
     const [from, to] = [source(), target()];
     await from.create({ ttl: 60_000, loginId: 'left' });
@@ -249,6 +271,128 @@ describe('a MemoryStore that is full', () => {
     expect(report).toMatchObject({ moved: 10, failed: 20, isComplete: false });
     expect(report.failures[0]).toMatchObject({ where: 'source', error: { message: /is full/ } });
     expect([await from.count(), await to.count()]).toEqual([20, 10]);
+  });
+});
+
+describe('a Redis that is full', () => {
+  test('refuses what has no room, which stays where it is, and takes it when there is', async () => {
+    const full = await startRedis('--maxmemory-policy', 'noeviction');
+    const admin = await createClient({ url: full.url }).connect();
+    const to = new RedisStore({ client: admin as never, timeout: 5000 });
+    const from = new MemoryStore();
+    await fill(from, 40);
+    await to.count();
+    await admin.configSet('maxmemory', '1mb');
+    const report = await migrateSessions(from, to);
+    expect(report).toMatchObject({ moved: 0, failed: 40, isComplete: false });
+    expect(report.failures[0]).toMatchObject({
+      where: 'source',
+      error: { message: /refused the session: OOM/ },
+    });
+    expect([await from.count(), await from.transfer.underWay(10), await to.count()]).toEqual([40, [], 0]);
+    await admin.configSet('maxmemory', '0');
+    expect(await migrateSessions(from, to)).toMatchObject({ moved: 40, isComplete: true });
+    admin.destroy();
+    await full.stop();
+  });
+});
+
+describe('a store that fails while sessions move', () => {
+  const failing = (store: MovableStore, step: 'depart' | 'arrive' | 'forget', times: number) => {
+    const run = store.transfer[step].bind(store.transfer) as (...args: unknown[]) => Promise<never>;
+    let calls = 0;
+    Object.assign(store.transfer, {
+      async [step](...args: unknown[]) {
+        if (++calls <= times) throw new Error('it is away');
+        return run(...args);
+      },
+    });
+  };
+
+  test.each(['depart', 'arrive', 'forget'] as const)('is asked again: %s', async (step) => {
+    const [from, to] = [new MemoryStore(), redis(4)];
+    await fill(from, 10);
+    failing(step === 'arrive' ? to : from, step, 2);
+    expect(await migrateSessions(from, to)).toMatchObject({ moved: 10, isComplete: true });
+  });
+
+  test.each([
+    ['depart', 'source', 10],
+    ['arrive', 'under way', 0],
+    ['forget', 'target', 0],
+  ] as const)(
+    'for long at %s leaves them in the %s, says so, and the next run goes on',
+    async (step, where, count) => {
+      const [from, to] = [new MemoryStore(), redis(4)];
+      await fill(from, 10);
+      failing(step === 'arrive' ? to : from, step, 3);
+      const { failures, isComplete } = await migrateSessions(from, to);
+      expect(isComplete).toBe(false);
+      expect(failures.map((result) => result.where)).toEqual(Array(10).fill(where));
+      expect(failures[0]?.error).toMatchObject({
+        code: 'ERR_STORE',
+        message: 'the store failed: it is away',
+      });
+      expect([await from.count(), (await from.transfer.underWay(100)).length]).toEqual([count, 10 - count]);
+      expect(await migrateSessions(from, to)).toMatchObject({
+        moved: 10,
+        resumed: 10 - count,
+        isComplete: true,
+      });
+      expect([await from.count(), await to.count()]).toEqual([0, 10]);
+    },
+  );
+});
+
+describe('logins of express-session', () => {
+  test('move with their store, and are found by the cookie that the browser has', async () => {
+    const [from, to] = [redis(4), redis(16)];
+    const open = (store: SessionStore) => httpSessionStore({ Store: expressSession.Store, store });
+    const ask = <T>(run: (done: (error?: unknown, result?: T) => void) => unknown) =>
+      new Promise<T | undefined>((resolve, reject) => {
+        run((error, result) => (error ? reject(error) : resolve(result)));
+      });
+    const [before, moving, after] = [open(from), open(new MovingStore({ from, to })), open(to)];
+    const session = { cookie: { originalMaxAge: 60_000 }, user: 'ann' } as never;
+    for (const sid of ['one', 'two', 'three']) await ask((done) => before.set(sid, session, done));
+    // While both are there, whoever comes takes the login along.
+    expect(await ask((done) => moving.get('one', done as never))).toMatchObject({ user: 'ann' });
+    await ask((done) => moving.destroy('two', done));
+    expect(await migrateSessions(from, to)).toMatchObject({ moved: 1, isComplete: true });
+    for (const [sid, user] of [
+      ['one', 'ann'],
+      ['two', undefined],
+      ['three', 'ann'],
+    ])
+      expect(
+        ((await ask((done) => after.get(sid as string, done as never))) as { user?: string } | undefined)
+          ?.user,
+      ).toBe(user);
+    for (const each of [before, moving, after]) await each.close();
+  });
+});
+
+describe('ids of former partitions', () => {
+  test('lead to those that the user, or what is behind the dot, has now', () => {
+    for (const [before, now] of [
+      [1, 16],
+      [16, 128],
+      [16, 7],
+      [128, 16],
+      [12, 18],
+      [1024, 1000],
+    ] as const)
+      for (let n = 0; n < 50; n++) {
+        const userId = n % 2 === 0 ? `user${n}` : undefined;
+        const old = makeId(before, userId, `tail${n}`);
+        const current = makeId(now, userId, `tail${n}`);
+        const found = [old, ...idsNow(old, now, [before])];
+        expect(found).toContain(current);
+        expect(new Set(found).size).toBe(found.length);
+      }
+    expect(idsNow('16.tail', 32, [16])).toEqual([]);
+    expect(idsNow('3.tail', 32, [16])).toEqual(['19.tail']);
+    expect(idsNow('nonsense', 32, [16])).toEqual([]);
   });
 });
 

@@ -198,7 +198,8 @@ suite('iovalkey, and redis with RESP2', 16, async () => [
 ]);
 
 /** Programs of other engines on this machine, as Valkey or Dragonfly. */
-const engines = (process.env['LWS_REDIS_ENGINES'] ?? '').split(',').filter((program) => program !== '');
+const { LWS_REDIS_ENGINES = '' } = process.env;
+const engines = LWS_REDIS_ENGINES.split(',').filter((program) => program !== '');
 for (const program of engines)
   suite(`redis and ioredis on ${program}`, 16, async () => {
     const engine = await startEngine(program);

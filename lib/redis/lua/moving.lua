@@ -1,7 +1,8 @@
 -- Moving sessions to another store. One that is under way is found by nothing but this: its hash stays here, out of
 -- all indexes, with the token of its departure as a further field, and its id in `mov`, until the other store has it.
 -- mov              sorted set  sessions that are under way, by their expiry
--- m:<session>      string      the token by which a session arrived here: whoever brings it again brings nothing
+-- m:<session>      string      the token by which a session arrived here: whoever brings it again brings nothing; behind
+--                              an exclamation mark one that was refused, which lives on where it came from
 
 -- Clocks of stores that differ by less are the same.
 local SAME = 1000
@@ -88,6 +89,30 @@ function ops.restore(count, ...)
   end)
 end
 
+local function refusal_of(token)
+  return '!' .. token
+end
+
+-- From now on the session does not arrive by this token any more, unless it has.
+local function refuse(sid, token)
+  if redis.call('GET', base .. 'm:' .. sid) == token then
+    return { 'arrived' }
+  end
+  redis.call('SET', base .. 'm:' .. sid, refusal_of(token), 'PX', str(GRACE))
+  return { 'refused' }
+end
+
+-- Those that there was no memory for.
+-- exp s:.. of count sessions; of each m:sid
+-- the token of each
+function ops.refuse(count, ...)
+  local tokens, place = { ... }, 0
+  return each(count, function(sid)
+    place = place + 1
+    return refuse(sid, tokens[place])
+  end)
+end
+
 -- Its times by the clock of this store, where that of the other one is wrong, or this.
 local function translate(record, asof, at)
   local shift = at - asof
@@ -111,11 +136,12 @@ function ops.arrive(count, ...)
     place = place + width
     local token, asof = given[place + width - 1], tonumber(given[place + width])
     local record = { unpack(given, place + 1, place + #FIELDS) }
-    if redis.call('GET', base .. 'm:' .. sid) == token then
+    local last = redis.call('GET', base .. 'm:' .. sid)
+    if last == token then
       return { 'arrived' }
     end
-    if redis.call('EXISTS', base .. 's:' .. sid) == 1 then
-      return { 'exists' }
+    if last == refusal_of(token) or redis.call('EXISTS', base .. 's:' .. sid) == 1 then
+      return refuse(sid, token)
     end
     if blocked(record[LID]) then
       return { 'ended' }
