@@ -13,11 +13,11 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { withBuildLock } from './tools/lock.mjs';
-import { obtainArchive, sha256, sourceFolder, version, versionOf } from './tools/lws-source.mjs';
+import { obtainArchive, sha256, sourceFolder, version } from './tools/lws-source.mjs';
 import { attempt, Failure, isMain, main, root, run } from './tools/run.mjs';
 
 const ours = join(root, 'patches', `lws-${version}`);
-/** For what later versions added, where `LWS_SOURCE` names one. */
+/** For what later versions added: each says in its first line in which file it is to be found. */
 const later = join(root, 'patches', 'lws-later');
 // Never compiled here; left out to keep the folder small.
 const unused = [
@@ -32,8 +32,8 @@ const unused = [
 /** The patched sources, made when missing. The key is a hash of the archive and every patch. */
 export async function prepareSources() {
   const folder = sourceFolder();
-  const isOurs = folder === undefined || versionOf(folder) === version;
-  const patches = [ours, ...(isOurs ? [] : [later])].flatMap(patchesOf);
+  const more = folder === undefined ? [] : patchesOf(later).filter((patch) => isNeeded(patch, folder));
+  const patches = [...patchesOf(ours), ...more];
   const key = createHash('sha256').update(folder ? hashFolder(folder) : sha256);
   for (const patch of patches) key.update(`\0${relative(root, patch)}\0`).update(readFileSync(patch));
   const sources = join(root, 'build', 'lws', key.digest('hex').slice(0, 12));
@@ -58,6 +58,12 @@ const patchesOf = (folder) =>
     .filter((name) => name.endsWith('.patch'))
     .sort()
     .map((name) => join(folder, name));
+
+/* asked of the sources themselves: a tag may carry the number of the one before it */
+function isNeeded(patch, folder) {
+  const [, file, text] = /^Where: (\S+) has (.+)$/m.exec(readFileSync(patch, 'utf8'));
+  return readFileSync(join(folder, file), 'utf8').includes(text);
+}
 
 function extract(archive, target) {
   const file = `${target}.tar.gz`;

@@ -161,7 +161,7 @@ function store(bytes) {
 }
 
 /** The version of the sources in a folder, as `4.3.5`; undefined where there are none. */
-export function versionOf(folder) {
+function versionOf(folder) {
   const list = join(folder, 'CMakeLists.txt');
   const text = existsSync(list) ? readFileSync(list, 'utf8') : '';
   const parts = ['MAJOR', 'MINOR', 'PATCH_NUMBER'].map(
