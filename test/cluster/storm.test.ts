@@ -4,9 +4,11 @@ import { start } from '../lifecycle/children.js';
 import { size } from './helpers/size.js';
 
 const fixture = (name: string) => new URL(`./fixtures/${name}`, import.meta.url);
-const STORM = size(5000, 1500);
+const STORM = size(5000, 800);
 const SECONDS = size(15, 3);
 const PER_SECOND = size(100, 50);
+/** Milliseconds; among other suites on two cores a process may have to wait for its turn. */
+const AT_MOST = size(250, 1000);
 
 const percentile = (sorted: readonly number[], share: number) =>
   sorted[Math.ceil(sorted.length * share) - 1]!;
@@ -50,5 +52,5 @@ test(`with ${STORM} new clients a second against a full bucket, those who come b
   expect(took).toHaveLength(signed.length);
   expect(mean).toBeGreaterThan(STORM * 0.6);
   expect(stats.upgradesRefused).toBeGreaterThan(STORM * 0.6 * SECONDS);
-  expect(percentile(took, 0.99)).toBeLessThan(250);
+  expect(percentile(took, 0.99)).toBeLessThan(AT_MOST);
 }, 3_600_000);
