@@ -1,9 +1,11 @@
 import expressSession from 'express-session';
-import { createClient } from 'redis';
+import { Cluster } from 'ioredis';
+import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { idsNow } from '../../lib/redis/former.js';
 import { RedisStore } from '../../lib/redis/index.js';
 import { guardKeys } from '../../lib/redis/program.js';
+import { slotOf } from '../../lib/redis/slots.js';
 import { makeId } from '../../lib/sessions/ids.js';
 import {
   encode,
@@ -19,7 +21,7 @@ import {
 } from '../../lib/sessions/index.js';
 import { audit } from './helpers/audit.js';
 import { sleep } from './helpers/managers.js';
-import { type RedisServer, startRedis } from './helpers/redis-server.js';
+import { type RedisServer, startCluster, startRedis } from './helpers/redis-server.js';
 
 // A command on a key that its call did not declare fails here.
 guardKeys();
@@ -295,6 +297,31 @@ describe('a Redis that is full', () => {
     admin.destroy();
     await full.stop();
   });
+});
+
+describe('a cluster', () => {
+  test('takes sessions in, and gives them back', async () => {
+    const cluster = await startCluster();
+    const nodes = new Cluster([...cluster.nodes], { shardedSubscribers: true });
+    nodes.on('error', () => undefined);
+    const rootNodes = cluster.nodes.map(({ url }) => ({ url }));
+    const other = createCluster({ rootNodes });
+    other.on('error', () => undefined);
+    await other.connect();
+    const to = new RedisStore({ client: nodes, prefix: 'one:', partitions: 64, timeout: 20_000 });
+    const on = new RedisStore({ client: other as never, prefix: 'two:', partitions: 48, timeout: 20_000 });
+    const from = redis(4);
+    const before = await fill(from, 200);
+    expect(await migrateSessions(from, to)).toMatchObject({ moved: 200, isComplete: true });
+    expect(await migrateSessions(to, on)).toMatchObject({ moved: 200, isComplete: true });
+    expect(await migrateSessions(on, from)).toMatchObject({ moved: 200, isComplete: true });
+    expect((await all(from)).sort(byTail).map(moved)).toEqual(before.sort(byTail).map(moved));
+    for (const key of ['a', '{b}c', 'd{}e', 'lws:{16/3}:exp', 'ü'])
+      expect(slotOf(key)).toBe(await nodes.cluster('KEYSLOT', key));
+    nodes.disconnect();
+    other.destroy();
+    await cluster.stop();
+  }, 60_000);
 });
 
 describe('a store that fails while sessions move', () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { RedisStore } from '../../lib/redis/index.js';
 import { guardKeys } from '../../lib/redis/program.js';
 import { conformance } from '../../lib/sessions/conformance/index.js';
+import { MovingStore, migrateSessions } from '../../lib/sessions/index.js';
 import { audit } from './helpers/audit.js';
 import { sleep, until } from './helpers/managers.js';
 import { type RedisServer, startRedis } from './helpers/redis-server.js';
@@ -88,6 +89,27 @@ describe('the keys that a call declares', () => {
     expect(seen).toBeGreaterThan(5000);
     expect(wrong).toEqual([]);
   }, 120_000);
+
+  test('are all that moving sessions touches, as MONITOR shows it', async () => {
+    const client = await connect();
+    const make = (prefix: string, partitions: number) =>
+      new RedisStore({ client, prefix, partitions, timeout, formerPartitions: [4] });
+    const [from, to] = [make('leaving:', 4), make('arriving:', 16)];
+    for (let n = 0; n < 40; n++) {
+      const owner = n % 2 === 0 ? { nodeId: 'node', connection: `c${n}` } : undefined;
+      await from.create({ ttl: 60_000, userId: `u${n % 9}`, loginId: `l${n % 5}`, group: 'g', owner });
+    }
+    const watching = await watch();
+    const store = new MovingStore({ from, to });
+    const [first] = await store.byUser('u0');
+    await store.set(first?.id ?? '', { version: 0, ttl: 70_000 });
+    const luggage = await from.transfer.depart((await from.byUser('u1')).map(({ id }) => id));
+    await from.transfer.restore(luggage.filter((each) => each !== undefined));
+    expect(await migrateSessions(from, to)).toMatchObject({ moved: 39, isComplete: true });
+    const { seen, wrong } = undeclared(await watching.stop());
+    expect(seen).toBeGreaterThan(500);
+    expect(wrong).toEqual([]);
+  });
 
   test('the guard of the tests fails a command on another one, and runs as functions', async () => {
     guardKeys();
