@@ -48,6 +48,11 @@ export class RedisTransfer implements SessionTransfer {
     return lists.flat();
   }
 
+  async heirOf(id: string): Promise<string | undefined> {
+    if (this.parts.of(id) === undefined) return undefined;
+    return textOf(await this.parts.call(id, 'heir', [`r:${id}`], [id])) || undefined;
+  }
+
   async arrive(luggage: readonly Luggage[]): Promise<Arrival[]> {
     const arrivals = luggage.map((each) => ({ ...each, id: this.idOf(each.record) }));
     const result = new Map<Luggage, Arrival>();

@@ -80,7 +80,7 @@ export const storeOption: Check = (name, value) => {
   throw wrong(name, 'a SessionStore', value, `${describe(value)} without ${missing}()`);
 };
 
-const transferMethods = ['depart', 'underWay', 'idOf', 'arrive', 'forget', 'restore'] as const;
+const transferMethods = ['depart', 'underWay', 'idOf', 'heirOf', 'arrive', 'forget', 'restore'] as const;
 
 /** The same of a store whose sessions can be moved. */
 export const movableOption: Check = (name, value) => {

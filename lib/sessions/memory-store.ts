@@ -44,6 +44,7 @@ export class MemoryStore implements contract.SessionStore {
     has: (id) => this.sessions.has(id),
     isBlocked: (loginId) => this.isBlocked(loginId),
     put: (entry) => this.put(entry),
+    heirOf: (id) => this.heirs.get(id, this.tickAt(this.now())),
     tickAfter: (duration) => this.tickAfter(duration),
     tick: () => this.tickAt(this.now()),
   });

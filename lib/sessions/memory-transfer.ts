@@ -13,6 +13,7 @@ interface Place {
   has(id: string): boolean;
   isBlocked(loginId: string | undefined): boolean;
   put(entry: Entry): void;
+  heirOf(id: string): string | undefined;
   tick(): number;
   tickAfter(duration: number): number;
 }
@@ -57,6 +58,10 @@ export class MemoryTransfer implements SessionTransfer {
 
   async underWay(limit: number): Promise<string[]> {
     return [...this.aside.keys()].slice(0, limit);
+  }
+
+  async heirOf(id: string): Promise<string | undefined> {
+    return this.place.heirOf(id);
   }
 
   async arrive(luggage: readonly Luggage[]): Promise<Arrival[]> {

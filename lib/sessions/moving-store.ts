@@ -32,6 +32,8 @@ const checks: Record<string, Check> = {
 /** Sessions that are moved in one step, and that are looked for under way. */
 const few = 64;
 const many = 4096;
+/** New ids in a row that are followed. */
+const maxSuccessors = 16;
 /** What one of the stores can have given. */
 const idLike = /^\d{1,4}\.[\w\-,.]{1,200}$/;
 
@@ -169,9 +171,21 @@ export class MovingStore implements contract.SessionStore {
     const here = await this.from.successor(id);
     if (here !== undefined) return here;
     await this.takeUp();
-    const there = await this.to.get(id);
+    // It may have got new ids in the source, and moved under the last.
+    const last = await this.lastHeir(id);
+    const there = await this.to.get(last);
     if (there !== undefined && there.id !== id) return there;
-    return this.to.successor(id);
+    return this.to.successor(last);
+  }
+
+  private async lastHeir(id: string): Promise<string> {
+    let last = id;
+    for (let step = 0; step < maxSuccessors; step++) {
+      const heir = await this.from.transfer.heirOf(last);
+      if (heir === undefined) break;
+      last = heir;
+    }
+    return last;
   }
 
   destroy(id: string, fence?: contract.Fence): Promise<contract.SessionRecord | 'fenced' | undefined> {

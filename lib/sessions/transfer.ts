@@ -34,6 +34,8 @@ export interface SessionTransfer {
   underWay(limit: number): Promise<string[]>;
   /** The id that a session of another store has here: the same tail behind the partition of its user. */
   idOf(record: Pick<SessionRecord, 'id' | 'userId'>): string;
+  /** The id that an attached session of that id got here by somebody else than its owner, wherever that one is now. */
+  heirOf(id: string): Promise<string | undefined>;
   /** Takes sessions in, under {@link idOf}, with everything as it was: owner, generation, version, times. */
   arrive(luggage: readonly Luggage[]): Promise<Arrival[]>;
   /** Gives up what is kept of sessions that have arrived elsewhere. */

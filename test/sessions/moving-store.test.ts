@@ -179,6 +179,23 @@ describe.each(pairs)('sessions that move from %s', (_, open) => {
     expect([await from.count(), await to.count()]).toEqual([0, 300]);
   });
 
+  test('that got a new id elsewhere and moved before their owner heard of it stay attached', async () => {
+    const { from, to } = open();
+    const node = manager({ store: new MovingStore({ from, to, phase: 'prepare' }) });
+    const socket = new FakeSocket();
+    const session = await node.attach(socket, { loginId: 'login' });
+    // Somebody else, whose message to the owner is lost.
+    for (let id = session.id, n = 0; n < 2; n++) {
+      const renewed = await from.regenerate(id, undefined, { userId: `ann${n}`, loginId: 'login' });
+      if (renewed.status !== 'created') throw new Error(renewed.status);
+      ({ id } = renewed.record);
+    }
+    expect(await migrateSessions(from, to)).toMatchObject({ moved: 1, isComplete: true });
+    await session.update(() => ({ mine: true }));
+    expect([session.userId, socket.isOpen]).toEqual(['ann1', true]);
+    expect((await to.byUser('ann1')).map(({ id }) => id)).toEqual([session.id]);
+  });
+
   test('that a mover left under way are found, and end with their user and login', async () => {
     const { from, to } = open();
     const made = await Promise.all(
