@@ -382,9 +382,12 @@ describe('Redis that fails', () => {
     [{ prefix: '' }, '1 to 64 characters without braces for the option "prefix"'],
     [{ partitions: 0 }, 'an integer from 1 to 1024 for the option "partitions"'],
     [{ timeout: 5 }, 'an integer from 10 to 60000 for the option "timeout"'],
+    [{ durability: 'all' }, `'none' or 'replica' for the option "durability"`],
+    [{ formerPartitions: 16 }, 'a list of at most 8 numbers for the option "formerPartitions"'],
+    [{ formerPartitions: [0] }, 'an integer from 1 to 1024 for the option "formerPartitions"'],
     [{ prefixx: 'a' }, 'Unknown option "prefixx"; did you mean "prefix"?'],
-    [{ client: {} }, 'a client or cluster client of'],
-    [{ client: null }, 'a client or cluster client of'],
+    [{ client: {} }, 'a client, cluster, sentinel or pool of'],
+    [{ client: null }, 'a client, cluster, sentinel or pool of'],
     [{ client: { callBuffer: 1, status: 'ready', isCluster: true } }, 'shardedSubscribers: true'],
   ])('the options %j are refused', async (options, message) => {
     const client = await connect();
