@@ -108,7 +108,8 @@ function createAttachment(server: EventEmitter & Partial<Pick<Http2Server, 'upda
 
 function checkArguments(server: unknown, options: unknown): void {
   const { on, listenerCount } = (server ?? {}) as Partial<NodeServer>;
-  if (typeof on !== 'function' || typeof listenerCount !== 'function')
+  /* an application of Express emits as well, but no upgrade: what its listen() returns does */
+  if (typeof server === 'function' || typeof on !== 'function' || typeof listenerCount !== 'function')
     throw unexpected('a server of http, https or http2', 'attach()', describe(server));
   checkNames(options, ['path'], '');
   const { path } = options as AttachOptions;

@@ -216,6 +216,11 @@ const given: Wrong[] = [
   ['send, data', () => manager.send({ user: 'u' }, 5), 'for the data but got the number 5'],
   ['broadcast', () => manager.broadcast('x', { exept: [] }), 'did you mean "except"?'],
   ['releaseNode', () => manager.releaseNode(manager.nodeId), 'but got its own'],
+  [
+    'server.attach, an application of Express',
+    () => server.attach(Object.assign(() => {}, { on() {}, listenerCount: () => 0 })),
+    'a server of http, https or http2 for attach() but got a function',
+  ],
   ['update', () => session.update(5), 'a function for update() but got a number'],
   ['update, async', () => session.update(async () => ({ secret })), 'a synchronous function'],
   ['regenerate', () => session.regenerate({ user: 'u' }), 'Unknown member "user" of the identity'],
