@@ -128,7 +128,24 @@ export class MovingStore implements contract.SessionStore {
     // Under way, or moved between both looks.
     await this.takeUp();
     await this.touchGone(this.to, entries, results, exact);
+    await this.touchMoved(entries, goneOf(results), exact);
     return results;
+  }
+
+  /** Under the ids that they have by now: until their owners know those, they are not to expire. */
+  private async touchMoved(
+    entries: readonly contract.Touch[],
+    gone: readonly number[],
+    exact: boolean,
+  ): Promise<void> {
+    const moved = await Promise.all(
+      gone.map(async (index): Promise<contract.Touch[]> => {
+        const { id, fence, idle } = entries[index] as contract.Touch;
+        const there = (await this.to.get(id))?.id;
+        return there === undefined ? [] : [{ id: there, fence: fence && fenceAt(there, fence), idle }];
+      }),
+    );
+    if (moved.some((some) => some.length > 0)) await this.to.touch(moved.flat(), exact);
   }
 
   private async touchGone(

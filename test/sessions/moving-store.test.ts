@@ -14,7 +14,7 @@ import {
 } from '../../lib/sessions/index.js';
 import { FakeSocket } from './helpers/fake-socket.js';
 import { live } from './helpers/live.js';
-import { until } from './helpers/managers.js';
+import { sleep, until } from './helpers/managers.js';
 import { type RedisServer, startRedis } from './helpers/redis-server.js';
 
 guardKeys();
@@ -179,6 +179,21 @@ describe.each(pairs)('sessions that move from %s', (_, open) => {
     expect([await from.count(), await to.count()]).toEqual([0, 300]);
   });
 
+  test('do not expire by activity that their owner reports under the id of before', async () => {
+    const { from, to } = open();
+    const store = new MovingStore({ from, to });
+    const made = await from.create({ ttl: 60_000, owner: { nodeId: 'node', connection: 'c' } });
+    if (made.status !== 'created' || made.record.owner === undefined) throw new Error(made.status);
+    const { id, generation, owner, expiresAt } = made.record;
+    await migrateSessions(from, to);
+    await sleep(20);
+    const fence = { generation, connectionId: owner.connectionId };
+    const [result] = await store.touch([{ id, fence }], true);
+    const there = await to.get(id);
+    expect(result).toBe(there?.id === id ? there.expiresAt : 'gone');
+    expect(there?.expiresAt).toBeGreaterThan(expiresAt);
+  });
+
   test('that got a new id elsewhere and moved before their owner heard of it stay attached', async () => {
     const { from, to } = open();
     const node = manager({ store: new MovingStore({ from, to, phase: 'prepare' }) });
@@ -243,7 +258,7 @@ describe('live WebSockets', () => {
           connection.send(`${data}`);
         },
       },
-      { store: new MovingStore({ from, to, phase: 'prepare' }), ttl: 1000 },
+      { store: new MovingStore({ from, to, phase: 'prepare' }), ttl: 4000 },
     );
     const clients = await Promise.all(Array.from({ length: 50 }, () => echo.join()));
     await until('all have a session', () => clients.every(({ messages }) => messages.length === 1));
