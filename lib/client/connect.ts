@@ -10,6 +10,7 @@ import { nativeOptions } from '../handshake/core-options.js';
 import { type DeflateSettings, deflateSettings } from '../handshake/deflate.js';
 import { AbortController, setImmediate } from '../shared/ambient.js';
 import { wordsOf } from '../shared/arguments.js';
+import { defaults } from '../shared/defaults.js';
 import { LwsError, type LwsErrorCode } from '../shared/errors.js';
 import { Grace } from '../shared/grace.js';
 import { type Scope, scopeOfCaller } from '../shared/scope.js';
@@ -79,8 +80,9 @@ async function attempt({ url, options, deflate, signal, mayRedirect, scope }: At
     };
     signal.addEventListener('abort', abort, { once: true });
     const behavior = behaviorOf('', options as ProtocolOptions);
-    const handshake = new Handshake(
-      hub.crossing,
+    const { crossing } = hub;
+    const parts = {
+      crossing,
       host,
       transport,
       options,
@@ -90,7 +92,8 @@ async function attempt({ url, options, deflate, signal, mayRedirect, scope }: At
       mayRedirect,
       secure,
       settle,
-    );
+    };
+    const handshake = new Handshake(parts);
     hub.watch(handle[0], transport, handshake);
   });
 }
@@ -142,7 +145,7 @@ export async function connect<D = undefined>(
   options: ConnectOptions<D> = {} as ConnectOptions<D>,
 ): Promise<Connection<D>> {
   const target = checked(url, options as ConnectSettings<never>);
-  const { signal, handshakeTimeout = 10_000 } = options;
+  const { signal, handshakeTimeout = defaults.handshakeTimeout } = options;
   const scope = scopeOfCaller();
   const stop = new AbortController();
   const aborted = () =>

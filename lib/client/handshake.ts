@@ -63,20 +63,24 @@ function wrongWith(head: ResponseHead, key: string, offered: readonly string[]):
   return undefined;
 }
 
+/** What a handshake of a client needs. */
+export interface HandshakeParts {
+  readonly crossing: Crossing;
+  readonly host: Host;
+  readonly transport: Transport;
+  readonly options: ConnectSettings<never>;
+  readonly behavior: Behavior;
+  readonly deflate: DeflateSettings | undefined;
+  readonly request: { readonly text: string; readonly key: string };
+  readonly mayRedirect: boolean;
+  readonly secure: boolean;
+  settle(outcome: Outcome): void;
+}
+
 /** A client's transport from CONNECTED to its connection. */
 export class Handshake implements Sink {
   readonly generation: number;
-  readonly #crossing: Crossing;
-  readonly #host: Host;
-  readonly #transport: Transport;
-  readonly #options: ConnectSettings<never>;
-  readonly #behavior: Behavior;
-  readonly #deflate: DeflateSettings | undefined;
-  readonly #text: string;
-  readonly #key: string;
-  readonly #mayRedirect: boolean;
-  readonly #secure: boolean;
-  readonly #settle: (outcome: Outcome) => void;
+  readonly #given: HandshakeParts;
   #chosen: Behavior | undefined;
   #response: UpgradeResponse | undefined;
   #refusal: Refusal | undefined;
@@ -84,45 +88,29 @@ export class Handshake implements Sink {
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(
-    crossing: Crossing,
-    host: Host,
-    transport: Transport,
-    options: ConnectSettings<never>,
-    behavior: Behavior,
-    deflate: DeflateSettings | undefined,
-    request: { text: string; key: string },
-    mayRedirect: boolean,
-    secure: boolean,
-    settle: (outcome: Outcome) => void,
-  ) {
-    this.#crossing = crossing;
-    this.#host = host;
-    this.#transport = transport;
-    this.generation = transport.generation;
-    this.#options = options;
-    this.#behavior = behavior;
-    this.#deflate = deflate;
-    this.#text = request.text;
-    this.#key = request.key;
-    this.#mayRedirect = mayRedirect;
-    this.#secure = secure;
-    this.#settle = settle;
+  constructor(given: HandshakeParts) {
+    this.#given = given;
+    this.generation = given.transport.generation;
   }
 
   #end(outcome: Outcome): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#settle(outcome);
+    this.#given.settle(outcome);
   }
 
   connected(): void {
-    const info = this.#secure
-      ? this.#crossing.native.tlsInfo(this.#transport.slot, this.generation)
+    const info = this.#given.secure
+      ? this.#given.crossing.native.tlsInfo(this.#given.transport.slot, this.generation)
       : undefined;
-    if (info !== undefined) this.#transport.tls = new TlsInfo(info);
-    sendRaw(this.#crossing, this.#transport.slot, this.generation, Buffer.from(this.#text, 'latin1'));
+    if (info !== undefined) this.#given.transport.tls = new TlsInfo(info);
+    sendRaw(
+      this.#given.crossing,
+      this.#given.transport.slot,
+      this.generation,
+      Buffer.from(this.#given.request.text, 'latin1'),
+    );
   }
 
   /** `cut`: nothing more of the head will come. */
@@ -150,34 +138,34 @@ export class Handshake implements Sink {
   }
 
   #accept(head: ResponseHead): void {
-    const { protocols } = this.#options;
+    const { protocols } = this.#given.options;
     const offered = typeof protocols === 'string' ? [protocols] : (protocols ?? []);
-    const wrong = wrongWith(head, this.#key, offered);
+    const wrong = wrongWith(head, this.#given.request.key, offered);
     if (wrong !== undefined) throw new LwsError('ERR_HANDSHAKE', `The server's 101 is not valid: ${wrong}`);
     const extensions = head.headers.get('sec-websocket-extensions');
-    let flags = this.#behavior.flags;
+    let flags = this.#given.behavior.flags;
     if (extensions !== null) {
-      const agreement = readAnswer(this.#deflate, extensions);
+      const agreement = readAnswer(this.#given.deflate, extensions);
       if (typeof agreement === 'string')
         throw new LwsError('ERR_HANDSHAKE', `The server's 101 is not valid: ${agreement}`);
-      flags |= deflateFlags(this.#deflate!, agreement);
+      flags |= deflateFlags(this.#given.deflate!, agreement);
     }
     const protocol = head.headers.get('sec-websocket-protocol') ?? '';
-    this.#chosen = { ...this.#behavior, protocol };
+    this.#chosen = { ...this.#given.behavior, protocol };
     this.#response = { status: 101, statusText: head.statusText, headers: head.headers };
-    this.#crossing.put(Out.ACCEPT | (flags << 8), this.#transport.slot, this.generation);
+    this.#given.crossing.put(Out.ACCEPT | (flags << 8), this.#given.transport.slot, this.generation);
   }
 
   #refuse(head: ResponseHead): void {
-    if (this.#mayRedirect && isRedirect(head)) {
+    if (this.#given.mayRedirect && isRedirect(head)) {
       this.#end({ redirect: head });
       return;
     }
-    this.#refusal = new Refusal(head, this.#options.maxResponseBody ?? 64 * 1024);
+    this.#refusal = new Refusal(head, this.#given.options.maxResponseBody ?? 64 * 1024);
     if (this.#refusal.complete) this.#tellRefusal();
     else {
       this.#timer = setTimeout(() => this.#tellRefusal(), BODY_TIME);
-      this.#crossing.put(Out.RESUME, this.#transport.slot, this.generation);
+      this.#given.crossing.put(Out.RESUME, this.#given.transport.slot, this.generation);
     }
   }
 
@@ -200,7 +188,7 @@ export class Handshake implements Sink {
     else if (this.#refusal !== undefined) this.#tellRefusal();
     else {
       this.#late = why;
-      this.#crossing.put(Out.RESPONSE_END, this.#transport.slot, this.generation);
+      this.#given.crossing.put(Out.RESPONSE_END, this.#given.transport.slot, this.generation);
     }
   }
 
@@ -222,13 +210,13 @@ export class Handshake implements Sink {
   }
 
   opened(): Connection {
-    const { data } = this.#options as { data?: unknown };
+    const { data } = this.#given.options as { data?: unknown };
     const connection = new Connection(
-      this.#crossing,
-      this.#host,
+      this.#given.crossing,
+      this.#given.host,
       this.#chosen!,
-      this.#transport,
-      this.#text,
+      this.#given.transport,
+      this.#given.request.text,
       data,
     );
     connection.answeredWith(this.#response!);

@@ -5,11 +5,11 @@ import {
   Kind,
   NO_SLAB,
   native,
-  RECORD_WORDS,
   REQUEST_SERVER,
   RequestFlag,
   serverId,
 } from '../crossing/native.js';
+import { DETAIL, EXTRA, GENERATION, LENGTH, OFFSET, RECORD_WORDS, SLAB, SLOT } from '../crossing/record.js';
 import { environmentScope, runInAsyncScope, type Scope } from '../shared/scope.js';
 import { TlsInfo } from '../tls/tls.js';
 import { callFragment, callOpen, callPong, callWritable, message } from './calls.js';
@@ -74,13 +74,13 @@ function createDispatcher(): Dispatcher {
   }
 
   function onRequest(w: number, slot: number, generation: number): void {
-    const flags = records[w + 6]!;
-    const target = targets.get(serverId(records[w + 7]!, flags >>> REQUEST_SERVER));
+    const flags = records[w + DETAIL]!;
+    const target = targets.get(serverId(records[w + EXTRA]!, flags >>> REQUEST_SERVER));
     if (target === undefined) return;
-    const id = records[w + 3]!;
-    const start = records[w + 4]!;
+    const id = records[w + SLAB]!;
+    const start = records[w + OFFSET]!;
     const transport = transportOf(slot, generation, crossing.view(id, start, PEER_BYTES), flags);
-    const head = crossing.latin1(id, start + PEER_BYTES, records[w + 5]! - PEER_BYTES);
+    const head = crossing.latin1(id, start + PEER_BYTES, records[w + LENGTH]! - PEER_BYTES);
     if ((flags & RequestFlag.UPGRADE) !== 0) {
       const upgrade = target.upgrade(transport, head, flags);
       sinks[slot] = upgrade;
@@ -98,9 +98,13 @@ function createDispatcher(): Dispatcher {
   }
 
   function onOpen(w: number, slot: number, generation: number): void {
-    if (records[w + 3] !== NO_SLAB) {
-      const bytes = crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!) as FastBuffer;
-      onIntroduced(targets.get(serverId(records[w + 7]!, records[w + 6]!)), slot, generation, bytes);
+    if (records[w + SLAB] !== NO_SLAB) {
+      const bytes = crossing.view(
+        records[w + SLAB]!,
+        records[w + OFFSET]!,
+        records[w + LENGTH]!,
+      ) as FastBuffer;
+      onIntroduced(targets.get(serverId(records[w + EXTRA]!, records[w + DETAIL]!)), slot, generation, bytes);
       return;
     }
     const sink = sinks[slot];
@@ -121,12 +125,12 @@ function createDispatcher(): Dispatcher {
     connections[slot] = undefined;
     transports[slot]?.over?.();
     transports[slot] = undefined;
-    connection.ended({ code: records[w + 6]!, reason: words(w), clean: records[w + 7] === 1 });
+    connection.ended({ code: records[w + DETAIL]!, reason: words(w), clean: records[w + EXTRA] === 1 });
   }
 
   /** The text of a record, for what people read. */
   function words(w: number): string {
-    return crossing.utf8(records[w + 3]!, records[w + 4]!, records[w + 5]!);
+    return crossing.utf8(records[w + SLAB]!, records[w + OFFSET]!, records[w + LENGTH]!);
   }
 
   function onGone(w: number, slot: number, generation: number): void {
@@ -134,7 +138,7 @@ function createDispatcher(): Dispatcher {
     if (sink !== undefined && sink.generation === generation) {
       sinks[slot] = undefined;
       /* signals are aborted and streams cancelled: whoever listens is called */
-      runInAsyncScope.call(scope(), sink.gone, sink, records[w + 6]!, words(w), records[w + 7]!);
+      runInAsyncScope.call(scope(), sink.gone, sink, records[w + DETAIL]!, words(w), records[w + EXTRA]!);
     }
     const transport = transports[slot];
     if (transport !== undefined && transport.generation === generation) {
@@ -146,15 +150,15 @@ function createDispatcher(): Dispatcher {
   }
 
   function text(w: number): string {
-    const id = records[w + 3]!;
-    const start = records[w + 4]!;
-    const length = records[w + 5]!;
-    return records[w + 6] === 1 ? crossing.latin1(id, start, length) : crossing.utf8(id, start, length);
+    const id = records[w + SLAB]!;
+    const start = records[w + OFFSET]!;
+    const length = records[w + LENGTH]!;
+    return records[w + DETAIL] === 1 ? crossing.latin1(id, start, length) : crossing.utf8(id, start, length);
   }
 
   function fragment(w: number, connection: Connection): void {
-    const data = crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!);
-    const flags = records[w + 6]!;
+    const data = crossing.view(records[w + SLAB]!, records[w + OFFSET]!, records[w + LENGTH]!);
+    const flags = records[w + DETAIL]!;
     const info = {
       first: (flags & FragmentFlag.FIRST) !== 0,
       final: (flags & FragmentFlag.FINAL) !== 0,
@@ -166,7 +170,7 @@ function createDispatcher(): Dispatcher {
 
   function pong(w: number, connection: Connection): void {
     if (connection.behavior.handlers.pong === undefined || connection.stage > Stage.LOST) return;
-    const data = crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!);
+    const data = crossing.view(records[w + SLAB]!, records[w + OFFSET]!, records[w + LENGTH]!);
     if (connection.inbox !== undefined) connection.inbox.pong(data);
     else callPong(connection, data);
   }
@@ -184,7 +188,7 @@ function createDispatcher(): Dispatcher {
           callWritable(connection);
         return;
       case Kind.CLOSING:
-        connection.closing(records[w + 6] === Closing.OURS);
+        connection.closing(records[w + DETAIL] === Closing.OURS);
         return;
       case Kind.CLOSED:
         onClosed(w, slot, connection);
@@ -207,11 +211,14 @@ function createDispatcher(): Dispatcher {
     else if (kind === Kind.CONNECTED) sink.connected?.();
     else if (kind === Kind.RESPONSE)
       sink.answered?.(
-        crossing.latin1(records[w + 3]!, records[w + 4]!, records[w + 5]!),
-        records[w + 6] === 1,
+        crossing.latin1(records[w + SLAB]!, records[w + OFFSET]!, records[w + LENGTH]!),
+        records[w + DETAIL] === 1,
       );
     else if (kind === Kind.BODY)
-      sink.body?.(crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!), records[w + 6] === 1);
+      sink.body?.(
+        crossing.view(records[w + SLAB]!, records[w + OFFSET]!, records[w + LENGTH]!),
+        records[w + DETAIL] === 1,
+      );
   }
 
   /** Messages that a connection got together: one call of their context is enough. Returns where others begin. */
@@ -222,15 +229,15 @@ function createDispatcher(): Dispatcher {
       /* all of it here: V8 inlines up to a limit, and counts only what is called */
       const data =
         records[w] === Kind.BINARY
-          ? crossing.view(records[w + 3]!, records[w + 4]!, records[w + 5]!)
+          ? crossing.view(records[w + SLAB]!, records[w + OFFSET]!, records[w + LENGTH]!)
           : text(w);
       if (connection.inbox !== undefined) connection.inbox.message(data);
       else if (connection.stage <= Stage.LOST) message(connection, data);
       w += RECORD_WORDS;
     } while (
       w < end &&
-      records[w + 1] === slot &&
-      records[w + 2] === generation &&
+      records[w + SLOT] === slot &&
+      records[w + GENERATION] === generation &&
       (records[w] === Kind.BINARY || records[w] === Kind.TEXT)
     );
     return w;
@@ -241,8 +248,8 @@ function createDispatcher(): Dispatcher {
     const end = count * RECORD_WORDS;
     for (let w = 0; w < end; ) {
       const kind = records[w]!;
-      const slot = records[w + 1]!;
-      const generation = records[w + 2]!;
+      const slot = records[w + SLOT]!;
+      const generation = records[w + GENERATION]!;
       const connection = connections[slot];
       if (connection !== undefined && connection.generation === generation) {
         if (kind === Kind.BINARY || kind === Kind.TEXT) {
@@ -259,8 +266,8 @@ function createDispatcher(): Dispatcher {
         toConnection(kind, w, slot, connection);
       } else if (kind === Kind.OPEN) onOpen(w, slot, generation);
       else if (kind === Kind.LISTENER)
-        targets.get(serverId(records[w + 7]!, slot))?.listenerPaused(records[w + 6]!);
-      else if (kind === Kind.EMPTY) targets.get(serverId(records[w + 7]!, slot))?.emptied();
+        targets.get(serverId(records[w + EXTRA]!, slot))?.listenerPaused(records[w + DETAIL]!);
+      else if (kind === Kind.EMPTY) targets.get(serverId(records[w + EXTRA]!, slot))?.emptied();
       else toSink(kind, w, slot, generation);
       w += RECORD_WORDS;
     }

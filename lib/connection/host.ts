@@ -1,5 +1,6 @@
 import { ConnectionFlag } from '../crossing/native.js';
 import { nextTick } from '../shared/ambient.js';
+import { defaults } from '../shared/defaults.js';
 import type { LwsError } from '../shared/errors.js';
 import { type Scope, within } from '../shared/scope.js';
 import type { Connection } from './connection.js';
@@ -8,7 +9,7 @@ import type { Behavior, Host, Owner } from './owner.js';
 
 /** What the options of one kind of connection come to. */
 export function behaviorOf(protocol: string, options: ProtocolOptions & Handlers): Behavior {
-  const { open, message, fragment, writable, pong, close, memory = 0, binaryType } = options;
+  const { open, message, fragment, writable, pong, close, memory = defaults.memory, binaryType } = options;
   const handlers: Handlers = { open, message, fragment, writable, pong, close };
   const flags =
     (pong === undefined ? 0 : ConnectionFlag.PONGS) |
@@ -54,11 +55,11 @@ function reporter(o: HostOptions, scope: Scope) {
 export function hostSettings(o: HostOptions, scope: Scope): Omit<Host, 'left'> {
   return {
     scope,
-    maxBackpressure: o.maxBackpressure ?? 16 * 1024 * 1024,
+    maxBackpressure: o.maxBackpressure ?? defaults.maxBackpressure,
     dropsOverflow: o.onBackpressure === 'drop',
     strictLifetime: o.strictLifetime ?? false,
-    openTimeout: o.handshakeTimeout ?? 10_000,
-    closeTimeout: o.closeTimeout ?? 5_000,
+    openTimeout: o.handshakeTimeout ?? defaults.handshakeTimeout,
+    closeTimeout: o.closeTimeout ?? defaults.closeTimeout,
     failed: reporter(o, scope),
   };
 }

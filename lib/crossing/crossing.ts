@@ -13,6 +13,7 @@ import {
   Out,
   PLAIN,
 } from './native.js';
+import { OUT_GENERATION, OUT_LENGTH, OUT_SLOT } from './record.js';
 
 /** Buffer with the fast decoders and encoders that its public types leave out. */
 export interface FastBuffer extends Buffer {
@@ -38,6 +39,9 @@ const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer) =
 
 /* constants of this module: an import may be a getter, whose call may throw where head() must not */
 const WRITE_OFFSET = OUT_WRITE_OFFSET;
+const SLOT = OUT_SLOT;
+const GENERATION = OUT_GENERATION;
+const LENGTH = OUT_LENGTH;
 const HEADER = OUT_HEADER;
 
 /** Who is meant: a place in the registry, and which of those who had it. */
@@ -153,9 +157,9 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
   function head(at: number, kind: number, slot: number, generation: number, length: number): void {
     const w = at >>> 2;
     words[w] = kind;
-    words[w + 1] = slot;
-    words[w + 2] = generation;
-    words[w + 3] = length;
+    words[w + SLOT] = slot;
+    words[w + GENERATION] = generation;
+    words[w + LENGTH] = length;
     last.end = 0;
     words[WRITE_OFFSET] = (at + HEADER + length + 7) & ~7;
   }
@@ -179,8 +183,8 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     last.end = 0;
     const w = at >>> 2;
     words[w] = Out.SHORT;
-    words[w + 1] = handle.slot;
-    words[w + 2] = handle.generation;
+    words[w + SLOT] = handle.slot;
+    words[w + GENERATION] = handle.generation;
     return at + HEADER;
   }
 
@@ -191,7 +195,7 @@ export function startCrossing(onBatch: (count: number) => void): Crossing {
     const next = at + 2 + length;
     out[at] = 0x80 | opcode; /* RFC 6455 5.2 */
     out[at + 1] = length;
-    words[((first - HEADER) >>> 2) + 3] = next - first;
+    words[((first - HEADER) >>> 2) + LENGTH] = next - first;
     record.next = next;
     words[WRITE_OFFSET] = record.end = (next + 7) & ~7;
   }

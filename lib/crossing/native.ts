@@ -6,7 +6,7 @@ import { loadNative } from './loader.js';
 
 /** Memory that both sides see for the life of the environment. */
 export interface SharedMemory {
-  /** The record ring, see {@link RECORD_WORDS}. */
+  /** The record ring; its words are those of `record.ts`. */
   records: ArrayBuffer;
   /** The out-ring, see {@link OUT_START}. */
   out: ArrayBuffer;
@@ -46,6 +46,58 @@ export interface NativeTlsInfo {
   certificate?: Buffer;
 }
 
+/** All of `lwsn_server_options` by name; each has to be there. Times are milliseconds, sizes bytes, 0 is off. */
+export interface NativeOptions {
+  readonly maxPayload: number;
+  readonly pingInterval: number;
+  readonly idleTimeout: number;
+  readonly handshakeTimeout: number;
+  readonly closeTimeout: number;
+  readonly keepAliveTimeout: number;
+  readonly maxHeaderSize: number;
+  readonly deflateThreshold: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** Microseconds. */
+  readonly busyPoll: number;
+  /** Upgrades are accepted without asking, with the {@link ConnectionFlag} bits of `acceptFlags`. */
+  readonly acceptsAlone: boolean;
+  /** The end of a connection is told even if nothing else was. */
+  readonly tellsClosed: boolean;
+  readonly acceptFlags: number;
+  readonly maxBackpressure: number;
+  readonly dropsOverflow: boolean;
+  readonly proxyProtocol: boolean;
+}
+
+/** `lwsn_listen_options`: either a host or the path of a unix socket. */
+export interface NativeAddress {
+  readonly host: string | null;
+  readonly path: string | null;
+  readonly port: number;
+  readonly backlog: number;
+  readonly ipv6Only: boolean;
+  readonly reusePort: boolean;
+}
+
+/** The counters of a server, and what is there now, by the names of {@link ServerStats}. */
+export interface NativeStats {
+  accepted: number;
+  refused: number;
+  requests: number;
+  opened: number;
+  closed: number;
+  messagesReceived: number;
+  messagesSent: number;
+  bytesReceived: number;
+  bytesSent: number;
+  transports: number;
+  connections: number;
+  topics: number;
+  subscriptions: number;
+  publicationsLost: number;
+}
+
 export interface Native {
   /** Once per environment. `onBatch` is called at most once per loop turn; `slabs` is filled before it. */
   start(
@@ -78,16 +130,9 @@ export interface Native {
   subscribers(server: number, topic: string): number;
   /** Shares the topics of a server with the others of that name in this process; `''`, or an error code. */
   joinGroup(server: number, name: string): string;
-  createServer(options: Float64Array): number;
-  listen(
-    server: number,
-    host: string | null,
-    path: string | null,
-    port: number,
-    backlog: number,
-    v6Only: boolean,
-    reusePort: boolean,
-  ): [family: number, port: number] | string;
+  createServer(options: NativeOptions): number;
+  /** The port, or an error code. */
+  listen(server: number, where: NativeAddress): number | string;
   stopListening(server: number): void;
   reference(server: number, on: boolean): void;
   /** Whoever comes from now on has one exchange, and every upgrade is asked about. */
@@ -96,7 +141,7 @@ export interface Native {
   drain(server: number): void;
   killAll(server: number): void;
   releaseServer(server: number): void;
-  stats(server: number, numbers: Float64Array): void;
+  stats(server: number): NativeStats;
   /** Tells of the connections that the native side accepted alone and that no record has told of yet. */
   introduce(server: number): [slot: number, generation: number, peerAndHead: Buffer, closing: boolean][];
   /** How many those are. */
@@ -145,8 +190,6 @@ export const Kind = {
   RESPONSE: 15,
 } as const;
 
-/** Words of one record: kind, slot, generation, slab, offset, length, detail, extra. */
-export const RECORD_WORDS = 8;
 /** `slab` of a record without payload. */
 export const NO_SLAB = 0xffffffff;
 

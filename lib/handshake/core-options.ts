@@ -1,3 +1,5 @@
+import type { NativeOptions } from '../crossing/native.js';
+import { defaults } from '../shared/defaults.js';
 import type { DeflateSettings } from './deflate.js';
 
 /** Options of a server or client that the native side goes by. */
@@ -18,34 +20,32 @@ export interface CoreOptions {
   readonly close?: unknown;
 }
 
-const MIB = 1024 * 1024;
-
 /**
- * In the order of `lwsn_server_options`. `alone`: the ConnectionFlag bits of upgrades that nobody here has to see,
- * which the native side then accepts by itself; undefined: all are asked about.
+ * All that the native side goes by, with the defaults. `alone`: the ConnectionFlag bits of upgrades that nobody here has to
+ * see, which it then accepts by itself; undefined: all are asked about.
  */
 export function nativeOptions(
   o: CoreOptions,
   deflate: DeflateSettings | undefined,
   alone?: number,
-): Float64Array {
-  return Float64Array.of(
-    o.maxPayload ?? 16 * MIB,
-    o.pingInterval ?? 30_000,
-    o.idleTimeout ?? 120_000,
-    o.handshakeTimeout ?? 10_000,
-    o.closeTimeout ?? 5_000,
-    o.keepAliveTimeout ?? 5_000,
-    o.maxHeaderSize ?? 16 * 1024,
-    o.maxConnections ?? 0,
-    o.maxConnectionsPerAddress ?? 0,
-    deflate?.threshold ?? 0,
-    o.proxyProtocol === true ? 1 : 0,
-    alone === undefined ? 0 : 1,
-    o.close === undefined ? 0 : 1,
-    alone ?? 0,
-    Math.round((o.busyPoll ?? 0) * 1000),
-    o.maxBackpressure ?? 16 * MIB,
-    o.onBackpressure === 'drop' ? 1 : 0,
-  );
+): NativeOptions {
+  return {
+    maxPayload: o.maxPayload ?? defaults.maxPayload,
+    pingInterval: o.pingInterval ?? defaults.pingInterval,
+    idleTimeout: o.idleTimeout ?? defaults.idleTimeout,
+    handshakeTimeout: o.handshakeTimeout ?? defaults.handshakeTimeout,
+    closeTimeout: o.closeTimeout ?? defaults.closeTimeout,
+    keepAliveTimeout: o.keepAliveTimeout ?? defaults.keepAliveTimeout,
+    maxHeaderSize: o.maxHeaderSize ?? defaults.maxHeaderSize,
+    deflateThreshold: deflate?.threshold ?? 0,
+    maxConnections: o.maxConnections ?? 0,
+    maxConnectionsPerAddress: o.maxConnectionsPerAddress ?? 0,
+    busyPoll: Math.round((o.busyPoll ?? defaults.busyPoll) * 1000),
+    acceptsAlone: alone !== undefined,
+    tellsClosed: o.close !== undefined,
+    acceptFlags: alone ?? 0,
+    maxBackpressure: o.maxBackpressure ?? defaults.maxBackpressure,
+    dropsOverflow: o.onBackpressure === 'drop',
+    proxyProtocol: o.proxyProtocol === true,
+  };
 }

@@ -1,44 +1,27 @@
-import type { Native } from '../crossing/native.js';
+import type { Native, NativeStats } from '../crossing/native.js';
 import type { ServerStats } from './api.js';
-
-/** In the order of `lwsn_server_stats`: what happened, then what is there now. */
-const happened = [
-  'accepted',
-  'refused',
-  'requests',
-  'opened',
-  'closed',
-  'messagesReceived',
-  'messagesSent',
-  'bytesReceived',
-  'bytesSent',
-] as const;
-const present = ['transports', 'connections', 'topics', 'subscriptions'] as const;
-const names = [...happened, ...present, 'publicationsLost'] as const;
 
 /** Counters of one server; what happened is still told after it was released. */
 export class Counters {
   readonly #native: Native;
   readonly #id: number;
-  readonly #numbers = new Float64Array(names.length);
+  #last: NativeStats | undefined;
 
   constructor(native: Native, id: number) {
     this.#native = native;
     this.#id = id;
   }
 
-  update(): void {
-    this.#native.stats(this.#id, this.#numbers);
+  #now(): NativeStats {
+    return this.#last ?? this.#native.stats(this.#id);
   }
 
   /** The last of a server that is gone: nothing is there now. */
   settle(): void {
-    this.update();
-    for (const name of present) this.#numbers[names.indexOf(name)] = 0;
+    this.#last = { ...this.#now(), transports: 0, connections: 0, topics: 0, subscriptions: 0 };
   }
 
   toStats(messagesDiscarded: number, upgradesRefused: number): ServerStats {
-    const counted = Object.fromEntries(names.map((name, at) => [name, this.#numbers[at]!]));
-    return { ...(counted as Record<(typeof names)[number], number>), messagesDiscarded, upgradesRefused };
+    return { ...this.#now(), messagesDiscarded, upgradesRefused };
   }
 }

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { getSystemErrorMap } from 'node:util';
 import type { Native } from '../crossing/native.js';
+import { defaults } from '../shared/defaults.js';
 import { LwsError } from '../shared/errors.js';
 import type { ListenAddress } from './api.js';
 import type { ServerOptions } from './options.js';
@@ -36,9 +37,9 @@ export class Listening {
   }
 
   #bind(host: string | null, path: string | null): ListenAddress {
-    const { port = 0, backlog = 511, ipv6Only = false, reusePort = false } = this.#options;
-    const bound = this.#native.listen(this.#id, host, path, port, backlog, ipv6Only, reusePort);
-    if (typeof bound !== 'string') return { port: bound[1], address: path ?? host! };
+    const { port = 0, backlog = defaults.backlog, ipv6Only = false, reusePort = false } = this.#options;
+    const bound = this.#native.listen(this.#id, { host, path, port, backlog, ipv6Only, reusePort });
+    if (typeof bound !== 'string') return { port: bound, address: path ?? host! };
     const cause = systemError(bound, path ?? host!, path === null ? port : 0);
     throw new LwsError('ERR_LISTEN', cause.message, { cause });
   }

@@ -11,6 +11,7 @@ import { acceptedAlone } from '../handshake/upgrade.js';
 import { clearTimeout, performance, setTimeout } from '../shared/ambient.js';
 import { closePayload } from '../shared/arguments.js';
 import { type Check, checkTable, DAY, integer } from '../shared/checks.js';
+import { defaults } from '../shared/defaults.js';
 import { LwsError } from '../shared/errors.js';
 import { Grace } from '../shared/grace.js';
 import { shown } from '../shared/shown.js';
@@ -56,12 +57,12 @@ class Service {
   constructor(o: ServerOptions) {
     const { hub, native, members, life } = this;
     const deflate = deflateSettings(o.perMessageDeflate);
-    const topics = new Topics(hub.crossing, o.maxSubscriptions ?? 1024);
+    const topics = new Topics(hub.crossing, o.maxSubscriptions ?? defaults.maxSubscriptions);
     const host = hostOf(o, hub, topics, deflate, members, life, this.discards);
     const services = servicesOf(o, hub, host);
     const tls = o.tls === undefined ? undefined : serverTls(o.tls);
     const alone = acceptedAlone(host);
-    this.#closeTimeout = o.closeTimeout ?? 5_000;
+    this.#closeTimeout = o.closeTimeout ?? defaults.closeTimeout;
     this.#hasTls = tls !== undefined;
     this.#alone = alone !== undefined;
     this.gate = host.gate;
@@ -234,7 +235,6 @@ export function createServer<D = unknown, X = unknown>(
       return life.isReady;
     },
     stats() {
-      if (!service.isGone) counters.update();
       return counters.toStats(service.discards.count, service.gate?.refused ?? 0);
     },
     publish: (topic, data, sending) => topics.publish(topic, data, sending),

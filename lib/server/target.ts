@@ -12,6 +12,7 @@ import { type HttpServices, serveRequest } from '../http/exchange.js';
 import { checkMounts } from '../http/files.js';
 import { trustOf } from '../proxy/trust.js';
 import { nextTick } from '../shared/ambient.js';
+import { defaults } from '../shared/defaults.js';
 import { LwsError } from '../shared/errors.js';
 import { within } from '../shared/scope.js';
 import type { Life } from './life.js';
@@ -75,7 +76,7 @@ export function servicesOf(o: ServerOptions, hub: Dispatcher, host: UpgradeHost)
     request: within(host.scope, o.request, o),
     files: o.files === undefined ? undefined : checkMounts(o.files),
     trust: host.trust,
-    keepAliveTimeout: o.keepAliveTimeout ?? 5_000,
+    keepAliveTimeout: o.keepAliveTimeout ?? defaults.keepAliveTimeout,
     error: (error) => host.failed(error),
   };
 }

@@ -57,7 +57,7 @@ lwsn_context* ContextOf(const Napi::CallbackInfo& info) {
   return context;
 }
 
-void ThrowNative(Napi::Env env, const char* message) {
+void ThrowNative(Napi::Env env, const std::string& message) {
   if (!env.IsExceptionPending()) Napi::Error::New(env, message).ThrowAsJavaScriptException();
 }
 

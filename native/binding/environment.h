@@ -50,7 +50,7 @@ lwsn_context* ContextOf(const Napi::CallbackInfo& info);
 struct lwsn_server* FindServer(lwsn_context* context, const Napi::Value& id);
 
 /** Throws what lib/crossing/native.ts turns into an LwsError. */
-void ThrowNative(Napi::Env env, const char* message);
+void ThrowNative(Napi::Env env, const std::string& message);
 
 /* Each room adds its functions to the exports. */
 void RegisterCrossing(Environment* environment, Napi::Object exports);

@@ -28,31 +28,71 @@ lwsn_server* ServerOf(const Napi::CallbackInfo& info) {
   return server;
 }
 
-/* createServer(options): id. The order of the numbers is that of lwsn_server_options. */
+/* Numbers and flags of an object by their names. One that is missing throws, and the rest reads as nothing. */
+class Options {
+public:
+  explicit Options(Napi::Value given) : env_(given.Env()), given_(given.As<Napi::Object>()) {}
+
+  double Number(const char* name) {
+    Napi::Value value = given_.Get(name);
+    if (value.IsNumber()) return value.As<Napi::Number>().DoubleValue();
+    if (!env_.IsExceptionPending()) ThrowNative(env_, std::string("no number for the native option ") + name);
+    return 0;
+  }
+
+  uint32_t Whole(const char* name) { return static_cast<uint32_t>(Number(name)); }
+
+  bool Flag(const char* name) {
+    Napi::Value value = given_.Get(name);
+    if (value.IsBoolean()) return value.As<Napi::Boolean>();
+    if (!env_.IsExceptionPending()) ThrowNative(env_, std::string("no boolean for the native option ") + name);
+    return false;
+  }
+
+  /* Empty for null. */
+  std::string Text(const char* name) {
+    Napi::Value value = given_.Get(name);
+    if (value.IsString()) return value.As<Napi::String>().Utf8Value();
+    if (!value.IsNull() && !env_.IsExceptionPending())
+      ThrowNative(env_, std::string("no string for the native option ") + name);
+    return {};
+  }
+
+private:
+  Napi::Env env_;
+  Napi::Object given_;
+};
+
+/* In the order of lwsn_server_options; the names are those of NativeOptions (lib/crossing/native.ts). */
+lwsn_server_options ReadServerOptions(Options given) {
+  lwsn_server_options options = {};
+  options.max_payload = given.Number("maxPayload");
+  options.ping_interval = given.Whole("pingInterval");
+  options.idle_timeout = given.Whole("idleTimeout");
+  options.handshake_timeout = given.Whole("handshakeTimeout");
+  options.close_timeout = given.Whole("closeTimeout");
+  options.keep_alive_timeout = given.Whole("keepAliveTimeout");
+  options.max_header_size = given.Whole("maxHeaderSize");
+  options.deflate_threshold = given.Whole("deflateThreshold");
+  options.max_connections = given.Whole("maxConnections");
+  options.max_connections_per_address = given.Whole("maxConnectionsPerAddress");
+  options.busy_poll = given.Whole("busyPoll");
+  options.accepts_alone = given.Flag("acceptsAlone");
+  options.tells_closed = given.Flag("tellsClosed");
+  options.accept_flags = given.Whole("acceptFlags");
+  options.max_backpressure = given.Number("maxBackpressure");
+  options.drops_overflow = given.Flag("dropsOverflow");
+  options.proxy_protocol = given.Flag("proxyProtocol");
+  return options;
+}
+
+/* createServer(options): id */
 Napi::Value CreateServer(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   lwsn_context* context = ContextOf(info);
   if (!context) return env.Undefined();
-  auto numbers = info[0].As<Napi::Float64Array>();
-  const double* n = numbers.Data();
-  lwsn_server_options options = {};
-  options.max_payload = n[0];
-  options.ping_interval = static_cast<uint32_t>(n[1]);
-  options.idle_timeout = static_cast<uint32_t>(n[2]);
-  options.handshake_timeout = static_cast<uint32_t>(n[3]);
-  options.close_timeout = static_cast<uint32_t>(n[4]);
-  options.keep_alive_timeout = static_cast<uint32_t>(n[5]);
-  options.max_header_size = static_cast<uint32_t>(n[6]);
-  options.max_connections = static_cast<uint32_t>(n[7]);
-  options.max_connections_per_address = static_cast<uint32_t>(n[8]);
-  options.deflate_threshold = static_cast<uint32_t>(n[9]);
-  options.proxy_protocol = n[10] != 0;
-  options.accepts_alone = n[11] != 0;
-  options.tells_closed = n[12] != 0;
-  options.accept_flags = static_cast<uint32_t>(n[13]);
-  options.busy_poll = static_cast<uint32_t>(n[14]);
-  options.max_backpressure = n[15];
-  options.drops_overflow = n[16] != 0;
+  lwsn_server_options options = ReadServerOptions(Options(info[0]));
+  if (env.IsExceptionPending()) return env.Undefined();
   lwsn_server* server = lwsn_server_create(&context->services, &options);
   if (!server) {
     ThrowNative(env, "out of memory");
@@ -61,27 +101,25 @@ Napi::Value CreateServer(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(server->id));
 }
 
-/* listen(id, host | null, path | null, port, backlog, v6Only, reusePort): [family, port], or an error code */
+/* listen(id, where): the port, or an error code; the names are those of NativeAddress (lib/crossing/native.ts) */
 Napi::Value Listen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   lwsn_server* server = ServerOf(info);
   if (!server) return env.Undefined();
-  std::string host = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string();
-  std::string path = info[2].IsString() ? info[2].As<Napi::String>().Utf8Value() : std::string();
+  Options given(info[1]);
+  std::string host = given.Text("host"), path = given.Text("path");
   lwsn_listen_options options = {};
-  options.host = info[1].IsString() ? host.c_str() : nullptr;
-  options.path = info[2].IsString() ? path.c_str() : nullptr;
-  options.port = static_cast<uint16_t>(info[3].As<Napi::Number>().Uint32Value());
-  options.backlog = info[4].As<Napi::Number>();
-  options.v6_only = info[5].As<Napi::Boolean>();
-  options.reuse_port = info[6].As<Napi::Boolean>();
+  options.host = host.empty() ? nullptr : host.c_str();
+  options.path = path.empty() ? nullptr : path.c_str();
+  options.port = static_cast<uint16_t>(given.Whole("port"));
+  options.backlog = static_cast<int>(given.Whole("backlog"));
+  options.v6_only = given.Flag("ipv6Only");
+  options.reuse_port = given.Flag("reusePort");
+  if (env.IsExceptionPending()) return env.Undefined();
   lwsn_bound bound;
   int error = lwsn_listener_open(server, &options, &bound);
   if (error != 0) return Napi::String::New(env, uv_err_name(error));
-  Napi::Array result = Napi::Array::New(env, 2);
-  result.Set(0u, Napi::Number::New(env, bound.family));
-  result.Set(1u, Napi::Number::New(env, bound.port));
-  return result;
+  return Napi::Number::New(env, bound.port);
 }
 
 /* stopListening(id) */
@@ -153,30 +191,30 @@ Napi::Value Unknown(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), server ? server->unknown : 0);
 }
 
-/* stats(id, numbers): fills in the order of lwsn_server_stats */
-void Stats(const Napi::CallbackInfo& info) {
+/* stats(id): its counters by name, and what is there now */
+Napi::Value Stats(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
   lwsn_server* server = ServerOf(info);
-  if (!server) return;
+  if (!server) return env.Undefined();
   lwsn_outbound_flush(lwsn_context_of(server->services));
-  auto numbers = info[1].As<Napi::Float64Array>();
-  double* n = numbers.Data();
   const lwsn_server_stats& s = server->stats;
-  const uint64_t values[] = {s.accepted,
-                             s.refused,
-                             s.requests,
-                             s.opened,
-                             s.closed,
-                             s.messages_received,
-                             s.messages_sent,
-                             s.bytes_received,
-                             s.bytes_sent,
-                             s.transports,
-                             s.connections,
-                             server->topics ? server->topics->count : 0,
-                             server->topics ? server->topics->subscription_count : 0,
-                             lwsn_group_lost(server)};
-  for (size_t i = 0; i < sizeof values / sizeof *values && i < numbers.ElementLength(); i++)
-    n[i] = static_cast<double>(values[i]);
+  Napi::Object stats = Napi::Object::New(env);
+  auto set = [&](const char* name, uint64_t value) { stats.Set(name, static_cast<double>(value)); };
+  set("accepted", s.accepted);
+  set("refused", s.refused);
+  set("requests", s.requests);
+  set("opened", s.opened);
+  set("closed", s.closed);
+  set("messagesReceived", s.messages_received);
+  set("messagesSent", s.messages_sent);
+  set("bytesReceived", s.bytes_received);
+  set("bytesSent", s.bytes_sent);
+  set("transports", s.transports);
+  set("connections", s.connections);
+  set("topics", server->topics ? server->topics->count : 0);
+  set("subscriptions", server->topics ? server->topics->subscription_count : 0);
+  set("publicationsLost", lwsn_group_lost(server));
+  return stats;
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import * as record from '../../lib/crossing/record.js';
+import { nativeOptions } from '../../lib/handshake/core-options.js';
+import { createServer } from '../../lib/index.js';
+import { defaults } from '../../lib/shared/defaults.js';
+
+const read = (file: string) => readFileSync(file, 'utf8');
+
+/** The fields of a C struct, in their order. */
+function fieldsOf(header: string, name: string): string[] {
+  const text = read(`native/core/${header}`).replaceAll(/\/\*[\s\S]*?\*\//g, '');
+  const body = new RegExp(`typedef struct ${name} \\{([\\s\\S]*?)\\n\\} ${name};`).exec(text)?.[1];
+  if (body === undefined) throw new Error(`Expected the struct ${name} in ${header}`);
+  return body
+    .split(';')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .flatMap((line) => line.replace(/^\w+ /, '').split(','))
+    .map((field) => field.trim().replace(/\[.*$/, ''));
+}
+
+const camel = (name: string) => name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+describe('what crosses by position', () => {
+  test('a record has its words where lwsn_record has its fields', () => {
+    const { SLOT, GENERATION, SLAB, OFFSET, LENGTH, DETAIL, EXTRA } = record;
+    const words = { kind: 0, SLOT, GENERATION, SLAB, OFFSET, LENGTH, DETAIL, EXTRA };
+    const fields = fieldsOf('crossing/inbound.h', 'lwsn_record');
+    expect(fields).toEqual(Object.keys(words).map((name) => name.toLowerCase()));
+    expect(Object.values(words)).toEqual(fields.map((_, place) => place));
+    expect(record.RECORD_WORDS).toBe(fields.length);
+  });
+
+  test('the head of an out-record has its words where lwsn_out_record has its fields', () => {
+    const { OUT_SLOT, OUT_GENERATION, OUT_LENGTH } = record;
+    const fields = fieldsOf('crossing/outbound.h', 'lwsn_out_record');
+    expect(fields[OUT_SLOT]).toBe('slot');
+    expect(fields[OUT_GENERATION]).toBe('link'); /* the generation, until it is read */
+    expect(fields[OUT_LENGTH]).toBe('length');
+  });
+});
+
+describe('what crosses by name', () => {
+  const binding = read('native/binding/servers.cc');
+
+  test('the options are those of lwsn_server_options, each read by its name', () => {
+    const fields = fieldsOf('net/server.h', 'lwsn_server_options').map(camel).sort();
+    expect(Object.keys(nativeOptions({}, undefined)).sort()).toEqual(fields);
+    const reading = binding.slice(binding.indexOf('ReadServerOptions(')).split('\n}\n')[0]!;
+    const given = [...reading.matchAll(/options\.(\w+) = given\.\w+\("(\w+)"\);/g)];
+    for (const [, field, name] of given) expect(camel(field!)).toBe(name);
+    expect(given.map(([, , name]) => name).sort()).toEqual(fields);
+  });
+
+  test('the counters are those of lwsn_server_stats, and what others count for a server', async () => {
+    const server = createServer();
+    const own = ['messagesDiscarded', 'upgradesRefused', 'topics', 'subscriptions', 'publicationsLost'];
+    const fields = fieldsOf('net/server.h', 'lwsn_server_stats').map(camel);
+    expect(Object.keys(server.stats()).sort()).toEqual([...fields, ...own].sort());
+    await server.close();
+  });
+});
+
+describe('defaults', () => {
+  const page = read('docs/options.md');
+
+  test.each(Object.entries(defaults))('%s is %i in the documentation too', (name, value) => {
+    const section = page.slice(page.indexOf(`### ${name}\n`)).split('\n### ')[0]!;
+    const written = /default `([\d_]+)`/.exec(section)?.[1];
+    expect(Number(written?.replaceAll('_', ''))).toBe(value);
+  });
+
+  test('stand in no other place', () => {
+    /* numbers that are nothing else in the sources of servers and clients */
+    const table = read('lib/shared/defaults.ts');
+    expect(table).toContain('120_000');
+    for (const file of [
+      'handshake/core-options',
+      'connection/host',
+      'server/server',
+      'server/target',
+      'server/listening',
+    ])
+      expect(read(`lib/${file}.ts`)).not.toMatch(/\?\? [1-9]|= [1-9]\d*_000/);
+  });
+});
