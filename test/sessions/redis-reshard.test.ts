@@ -3,11 +3,12 @@ import { promisify } from 'node:util';
 import { Cluster } from 'ioredis';
 import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { createServer } from '../../lib/index.js';
 import { type RedisClient, RedisStore } from '../../lib/redis/index.js';
 import { guardKeys } from '../../lib/redis/program.js';
-import { SessionManager, type SessionRecord } from '../../lib/sessions/index.js';
+import { type Session, SessionManager, type SessionRecord } from '../../lib/sessions/index.js';
 import { audit } from './helpers/audit.js';
-import { FakeSocket } from './helpers/fake-socket.js';
 import { sleep, until } from './helpers/managers.js';
 import { type RedisCluster, startCluster } from './helpers/redis-server.js';
 
@@ -195,6 +196,57 @@ describe.each(clients)('a slot that moves to another master, with %s', { timeout
   });
 });
 
+/** A client of another package, the session that it has at one of the servers, and what was seen of both. */
+interface Attached {
+  readonly n: number;
+  readonly manager: SessionManager;
+  readonly session: Session;
+  readonly client: WebSocket;
+  updates: number;
+  messages: number;
+  code: number;
+}
+
+const joining = new Map<number, WebSocket>();
+
+function join(url: string): void {
+  const client = new WebSocket(url);
+  client.on('error', () => undefined);
+  joining.set(Number(new URL(url).pathname.slice(1)), client);
+  onTestFinished(() => client.terminate());
+}
+
+/** A server whose clients say by their path who they are; each that has its session is added to `attached`. */
+async function serve(manager: SessionManager, attached: Attached[]): Promise<string> {
+  const known = new Map<string, Attached>();
+  const server = createServer(
+    manager.serve({
+      host: '127.0.0.1',
+      identify: ({ request }) => {
+        const n = Number(request.path.slice(1));
+        return { userId: `u${n}`, loginId: `l${n}`, attributes: { n: 0 } };
+      },
+      open(connection, session) {
+        const n = Number(connection.request.path.slice(1));
+        const client = joining.get(n) as WebSocket;
+        const one: Attached = { n, manager, session, client, updates: 0, messages: 0, code: 0 };
+        client.once('close', (code) => {
+          one.code = code;
+        });
+        known.set(connection.id, one);
+        attached.push(one);
+      },
+      message(connection) {
+        (known.get(connection.id) as Attached).messages++;
+      },
+    }),
+  );
+  onTestFinished(async () => {
+    await server.close({ timeout: 0 });
+  });
+  return `ws://127.0.0.1:${(await server.listen()).port}`;
+}
+
 describe('800 sockets while every slot of one master moves to another', () => {
   test('stay open, keep their sessions and get no wrong answer', async () => {
     const prefix = `reshard${++prefixes}:`;
@@ -208,20 +260,14 @@ describe('800 sockets while every slot of one master moves to another', () => {
         return manager;
       }),
     );
-    const attach = (from: number) =>
-      Array.from({ length: 40 }, async (_, index) => {
-        const n = from + index;
-        const manager = managers[n % 2] as SessionManager;
-        const socket = new FakeSocket();
-        const session = await manager.attach(socket, {
-          userId: `u${n}`,
-          loginId: `l${n}`,
-          attributes: { n: 0 },
-        });
-        return { manager, socket, session, n, updates: 0 };
-      });
-    const attached: Awaited<ReturnType<typeof attach>[number]>[] = [];
-    while (attached.length < 800) attached.push(...(await Promise.all(attach(attached.length))));
+    const attached: Attached[] = [];
+    const urls = await Promise.all(managers.map((manager) => serve(manager, attached)));
+    while (attached.length < 800) {
+      const from = attached.length;
+      for (let n = from; n < from + 40; n++) join(`${urls[n % 2]}/${n}`);
+      await until('they are attached', () => attached.length === from + 40);
+    }
+    attached.sort((a, b) => a.n - b.n);
     const wrong: string[] = [];
     let moving = true;
     const storeFailures = { count: 0 };
@@ -239,7 +285,7 @@ describe('800 sockets while every slot of one master moves to another', () => {
       for (let at = lane; moving; at = (at + 4) % attached.length) {
         const it = attached[at] as (typeof attached)[number];
         const other = managers.find((manager) => manager !== it.manager) as SessionManager;
-        it.manager.noteActivity(it.socket);
+        it.client.send('a message is activity');
         await check(`get ${it.n}`, async () => (await other.get(it.session.id))?.id === it.session.id);
         await check(`byUser ${it.n}`, async () => (await other.byUser(`u${it.n}`)).length === 1);
         await check(`touch ${it.n}`, () => it.session.touch().then(() => true));
@@ -262,7 +308,8 @@ describe('800 sockets while every slot of one master moves to another', () => {
     moving = false;
     await Promise.all(lanes);
     expect(wrong).toEqual([]);
-    expect(attached.filter(({ socket }) => !socket.isOpen)).toEqual([]);
+    expect(attached.filter(({ client }) => client.readyState !== WebSocket.OPEN)).toEqual([]);
+    expect(attached.filter(({ messages }) => messages === 0)).toEqual([]);
     for (const { n, session, manager, updates } of attached) {
       const other = managers.find((each) => each !== manager) as SessionManager;
       const found = await other.get(session.id);
@@ -273,7 +320,7 @@ describe('800 sockets while every slot of one master moves to another', () => {
     }
     // A logout reaches whoever it concerns, wherever its slot is now.
     expect(await managers[0]?.endLogin('l1')).toBe(1);
-    await until('it was told', () => attached[1]?.socket.code === 1008);
+    await until('it was told', () => attached[1]?.code === 1008);
     await Promise.all(managers.map((manager) => manager.stop()));
     // The first one has no slot left, and follows another one now.
     for (const port of masters().slice(1)) {
