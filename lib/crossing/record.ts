@@ -1,6 +1,6 @@
 /**
  * The words of a record of the ring, in the order of `lwsn_record` (native/core/crossing/inbound.h), and of the head of
- * an out-record, in that of `lwsn_out_record` (native/core/crossing/out_ring.h). test/architecture compares them.
+ * an out-record, in that of `lwsn_out_record` (native/core/crossing/outbound.h). test/architecture compares them.
  */
 
 /** What is in the words of a record: `records[at + SLOT]`; the first is its kind. */

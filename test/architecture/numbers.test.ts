@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import * as surface from '../../lib/crossing/native.js';
 import * as record from '../../lib/crossing/record.js';
 import { nativeOptions } from '../../lib/handshake/core-options.js';
 import { createServer } from '../../lib/index.js';
@@ -16,8 +17,26 @@ function fieldsOf(header: string, name: string): string[] {
     .split(';')
     .map((line) => line.trim())
     .filter((line) => line !== '')
-    .flatMap((line) => line.replace(/^\w+ /, '').split(','))
+    .flatMap((line) => line.replace(/^(?:const )?\w+ \*?/, '').split(','))
     .map((field) => field.trim().replace(/\[.*$/, ''));
+}
+
+/** The constants of a C header, or of one of its enums, that begin with a prefix, by what follows it. */
+function constantsOf(header: string, prefix: string, only = ''): Record<string, number> {
+  const text = read(`native/core/${header}`).replaceAll(/\/\*[\s\S]*?\*\//g, '');
+  const found: Record<string, number> = {};
+  for (const [, name, body] of text.matchAll(/enum(?: (\w+))? \{([^}]*)\}/g)) {
+    if (only !== '' && name !== only) continue;
+    let next = 0;
+    for (const line of body!.split(',')) {
+      const [, constant, value] = /^(\w+)(?:\s*=\s*([\w* ]+))?$/.exec(line.trim()) ?? [];
+      if (constant === undefined) continue;
+      const factors = (value ?? `${next}`).split('*').map(Number);
+      next = factors.reduce((product, factor) => product * factor, 1) + 1;
+      if (constant.startsWith(prefix)) found[constant.slice(prefix.length)] = next - 1;
+    }
+  }
+  return found;
 }
 
 const camel = (name: string) => name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
@@ -41,6 +60,42 @@ describe('what crosses by position', () => {
   });
 });
 
+describe('numbers that both sides know', () => {
+  const inbound = (prefix: string) => constantsOf('crossing/inbound.h', prefix);
+  const outbound = constantsOf('crossing/outbound.h', 'LWSN_');
+  const flags = constantsOf('websocket/connection.h', 'LWSN_CONNECTION_', 'lwsn_connection_flag');
+  const { SERVER, ...request } = inbound('LWSN_REQUEST_');
+  const of = (names: object, from: Record<string, number>) =>
+    Object.fromEntries(Object.keys(names).map((name) => [name, from[name]]));
+
+  test.each([
+    ['Kind', surface.Kind, inbound('LWSN_RECORD_')],
+    ['RequestFlag', surface.RequestFlag, request],
+    ['FragmentFlag', surface.FragmentFlag, inbound('LWSN_FRAGMENT_')],
+    ['Gone', surface.Gone, inbound('LWSN_GONE_')],
+    ['Closing', surface.Closing, inbound('LWSN_CLOSING_')],
+    ['ConnectionFlag and DeflateShift', { ...surface.ConnectionFlag, ...surface.DeflateShift }, flags],
+  ])('%s has all names of its C enum, with their numbers', (_, ours, theirs) => {
+    expect(ours).toEqual(theirs);
+  });
+
+  test('Out has the numbers of lwsn_out_kind', () => {
+    const kinds = constantsOf('crossing/outbound.h', 'LWSN_OUT_');
+    expect(surface.Out).toEqual(of(surface.Out, kinds));
+    const others = Object.keys(kinds).filter((name) => !(name in surface.Out));
+    expect(others).toEqual(['PLAIN', 'SIZE', 'START', 'HEADER', 'COPY_MAX', 'WRITE_OFFSET', 'SORTED']);
+  });
+
+  test('the places and bounds of the out-ring are those of outbound.h', () => {
+    const { OUT_START, OUT_HEADER, OUT_COPY_MAX, OUT_WRITE_OFFSET, OUT_SORTED, OPCODE_RAW } = surface;
+    const ours = { OUT_START, OUT_HEADER, OUT_COPY_MAX, OUT_WRITE_OFFSET, OUT_SORTED, OPCODE_RAW };
+    expect(ours).toEqual(of(ours, outbound));
+    expect(surface.PLAIN).toBe(outbound.OUT_PLAIN);
+    expect(surface.OUT_SHORT_MAX).toBe(constantsOf('wire/frame.h', 'LWSN_').SHORT_MAX);
+    expect(surface.REQUEST_SERVER).toBe(SERVER);
+  });
+});
+
 describe('what crosses by name', () => {
   const binding = read('native/binding/servers.cc');
 
@@ -51,6 +106,14 @@ describe('what crosses by name', () => {
     const given = [...reading.matchAll(/options\.(\w+) = given\.\w+\("(\w+)"\);/g)];
     for (const [, field, name] of given) expect(camel(field!)).toBe(name);
     expect(given.map(([, , name]) => name).sort()).toEqual(fields);
+  });
+
+  test('the address is that of lwsn_listen_options, each field read by its name', () => {
+    const names: Record<string, string> = { v6_only: 'ipv6Only' };
+    const fields = fieldsOf('net/listener.h', 'lwsn_listen_options');
+    const reading = binding.slice(binding.indexOf('Napi::Value Listen(')).split('\n}\n')[0]!;
+    const given = [...reading.matchAll(/given\.\w+\("(\w+)"\)/g)].map(([, name]) => name);
+    expect(given).toEqual(fields.map((field) => names[field] ?? camel(field)));
   });
 
   test('the counters are those of lwsn_server_stats, and what others count for a server', async () => {
