@@ -148,3 +148,30 @@ describe('defaults', () => {
       expect(read(`lib/${file}.ts`)).not.toMatch(/\?\? [1-9]|= [1-9]\d*_000/);
   });
 });
+
+describe('bounds', () => {
+  /** Of each option in the documentation, as createServer takes it. */
+  const documented = read('docs/options.md')
+    .split('\n### ')
+    .slice(1)
+    .flatMap((section) => {
+      const bounds = /^(\w+)\n\n[^\n]*`([\d_]+)` to `([\d_]+)`/.exec(section);
+      const number = (text: string) => Number(text.replaceAll('_', ''));
+      return bounds ? [{ name: bounds[1]!, min: number(bounds[2]!), max: number(bounds[3]!) }] : [];
+    })
+    .filter(({ name }) => name !== 'trustProxy'); /* one of several types; trust-proxy.test has it */
+
+  test('stand in the documentation of all options that have any', () => {
+    const source = read('lib/server/options.ts') + read('lib/connection/handler-checks.ts');
+    const checked = [...source.matchAll(/^ {2}(\w+): (?:integer|number)\(/gm)].map((match) => match[1]);
+    expect(documented.map(({ name }) => name).sort()).toEqual(checked.sort());
+  });
+
+  test.each(documented)('$name goes from $min to $max', async ({ name, min, max }) => {
+    for (const value of [min, max]) await createServer({ [name]: value }).close();
+    for (const value of [min - 1, max + 1])
+      expect(() => createServer({ [name]: value })).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_OPTION' }),
+      );
+  });
+});
