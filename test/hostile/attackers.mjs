@@ -127,6 +127,7 @@ const faithless = {
   },
   async stopsInFrame(peer, random, play) {
     if (!(await enter(peer, random, play))) return;
+    peer.answersPings = false; /* a pong would be the rest of the frame */
     const bytes = peer.frame(random.pick([1, 2, 9]), Buffer.alloc(random.size(play.most), 'x'));
     peer.put(bytes.subarray(0, random.below(bytes.length)));
     await sleep(random.below(50));
