@@ -393,7 +393,9 @@ export class Connection<D = unknown, X = unknown> implements Owner {
 
   /** @internal A handler threw or rejected: this connection closes with 1011, nobody else notices. */
   fail(cause: unknown, handler: string): void {
+    /* where the peer has closed before, what was kept of it is not for who failed */
     if (this.stage <= Stage.LOST) this.close(1011, 'the server met an error');
+    else if (handler !== 'close') this.inbox?.discard();
     const text = `The ${handler} handler failed: ${wordsOf(cause)}`;
     const error = new LwsError('ERR_HANDLER', text, { cause });
     this.host.failed(error, this);
