@@ -6,6 +6,7 @@ import { checkOptions } from '../../lib/server/options.js';
 import { settingsOf } from '../../lib/sessions/settings.js';
 import { maxTtl } from '../../lib/sessions/store.js';
 import { checkTable } from '../../lib/shared/checks.js';
+import { defaults as serverDefaults } from '../../lib/shared/defaults.js';
 import { type Entry, entriesOf } from './helpers/entries.js';
 import { guides, page } from './helpers/pages.js';
 import { membersOf, numericDefaults } from './helpers/sources.js';
@@ -154,13 +155,10 @@ describe('bounds are those of the code', () => {
 });
 
 describe('defaults are those of the code', () => {
-  const server = numericDefaults(
-    'lib/server/listening.ts',
-    'lib/server/server.ts',
-    'lib/server/target.ts',
-    'lib/handshake/core-options.ts',
-    'lib/connection/host.ts',
-  );
+  const server = new Map([
+    ...numericDefaults('lib/server/listening.ts', 'lib/handshake/core-options.ts'),
+    ...Object.entries(serverDefaults),
+  ] as [string, number][]);
   const client = new Map([
     ...server,
     ...numericDefaults('lib/client/options.ts', 'lib/client/connect.ts', 'lib/client/handshake.ts'),

@@ -33,7 +33,7 @@ function kept(client: Redis | Cluster): RedisClient {
   return client;
 }
 
-function storeOf(client: RedisClient, durability: 'none' | 'replica', timeout = 1500): RedisStore {
+function storeOf(client: RedisClient, durability: 'none' | 'replica', timeout = 6000): RedisStore {
   const store = new RedisStore({ client, durability, timeout });
   closing.push(() => store.close());
   return store;
@@ -95,13 +95,24 @@ const bySentinel: [string, (system: SentinelSystem) => Promise<RedisClient>][] =
   ['ioredis', async ({ name, sentinel }) => kept(new Redis({ name, sentinels: [sentinel] }))],
 ];
 
-describe.concurrent.each(bySentinel)('a failover by Sentinel under load, with %s', (_, connect) => {
+describe.each(bySentinel)('a failover by Sentinel under load, with %s', (_, connect) => {
   /** The master loses its replica for a while, so that it answers what nobody else has. */
   async function part(system: SentinelSystem): Promise<void> {
     const master = await createClient({ url: system.servers[0]?.url ?? '' }).connect();
     await master.sendCommand(['ACL', 'SETUSER', 'default', '-psync', '-sync']);
     await master.sendCommand(['CLIENT', 'KILL', 'TYPE', 'replica']);
     master.destroy();
+  }
+
+  /** The replica has all that the master has. */
+  async function copied({ servers }: SentinelSystem): Promise<void> {
+    const both = await Promise.all(servers.slice(0, 2).map(({ url }) => createClient({ url }).connect()));
+    const sizes = () => Promise.all(both.map((one) => one.dbSize()));
+    await until('the replica has it', async () => {
+      const [there = 0, copy] = await sizes();
+      return there > 0 && there === copy;
+    });
+    for (const one of both) one.destroy();
   }
 
   async function failOver(system: SentinelSystem): Promise<void> {
@@ -122,11 +133,11 @@ describe.concurrent.each(bySentinel)('a failover by Sentinel under load, with %s
   test("durability 'replica' loses nothing that was answered", async () => {
     const system = await startSentinel();
     closing.push(() => system.stop());
-    const store = storeOf(await connect(system), 'replica', 1000);
+    const store = storeOf(await connect(system), 'replica', 4000);
     const { acknowledged, errors, stop } = load(store, 8);
     await until('some are answered', () => acknowledged.size > 40, { timeout: 20_000 });
     await part(system);
-    await sleep(700);
+    await until('it is refused', () => errors.length > 0, { timeout: 20_000 });
     await failOver(system);
     const before = acknowledged.size;
     await addReplica(system);
@@ -136,19 +147,19 @@ describe.concurrent.each(bySentinel)('a failover by Sentinel under load, with %s
     expect(before).toBeGreaterThan(20);
     expect(await lostOf(store, acknowledged)).toEqual([]);
     expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['ERR_STORE']));
-    expect(errors.map(({ message }) => message).join()).toContain('no replica confirmed it within 500 ms');
+    expect(errors.map(({ message }) => message).join()).toContain('no replica confirmed it within 2000 ms');
   }, 60_000);
 
   test('without, what the replica lacked is gone, and whoever had it is told', async () => {
     const system = await startSentinel();
     closing.push(() => system.stop());
     const client = await connect(system);
-    const store = storeOf(client, 'none', 1000);
+    const store = storeOf(client, 'none');
     const manager = new SessionManager({ store, ttl: 60_000 });
     manager.on('error', () => undefined);
     closing.push(() => manager.stop());
     const kept = await manager.attach(new FakeSocket(), { userId: 'kept' });
-    await sleep(300);
+    await copied(system);
     await part(system);
     const socket = new FakeSocket();
     const lost = await manager.attach(socket, { userId: 'lost' });
@@ -171,7 +182,7 @@ describe.concurrent.each(bySentinel)('a failover by Sentinel under load, with %s
   }, 60_000);
 });
 
-describe.concurrent('a failover of a cluster under load', () => {
+describe('a failover of a cluster under load', () => {
   test.each<[string, (urls: { url: string; host: string; port: number }[]) => Promise<RedisClient>]>([
     ['redis', (nodes) => connected(createCluster({ rootNodes: nodes.map(({ url }) => ({ url })) }) as never)],
     ['ioredis', async (nodes) => kept(new Cluster(nodes, { shardedSubscribers: true }))],
@@ -180,7 +191,7 @@ describe.concurrent('a failover of a cluster under load', () => {
     async (_, connect) => {
       const cluster = await startCluster();
       closing.push(() => cluster.stop());
-      const store = storeOf(await connect([...cluster.nodes]), 'replica', 1000);
+      const store = storeOf(await connect([...cluster.nodes]), 'replica', 4000);
       await until('sessions are made', works(store), { timeout: 10_000 });
       const { acknowledged, errors, stop } = load(store, 8);
       await until('some are answered', () => acknowledged.size > 40, { timeout: 20_000 });
@@ -214,11 +225,12 @@ describe.concurrent("durability 'replica'", () => {
       const server = await startRedis();
       closing.push(() => server.stop());
       const client = await connect(server.port);
-      const store = storeOf(client, 'replica', 1500);
+      // The connection of its own is made meanwhile, which takes its time on a busy machine.
+      const store = storeOf(client, 'replica');
       await expect(store.create({ ttl: 60_000, userId: 'ann' })).rejects.toMatchObject({
         code: 'ERR_STORE',
         message: expect.stringContaining(
-          'no replica confirmed it within 750 ms, so that a failover may lose it',
+          'no replica confirmed it within 3000 ms, so that a failover may lose it',
         ),
       });
       await until('it was taken back', async () => (await store.byUser('ann')).length === 0);
