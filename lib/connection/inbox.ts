@@ -1,6 +1,6 @@
 import { ConnectionFlag, Out } from '../crossing/native.js';
 import { copyAlone, isAlone } from '../shared/alone.js';
-import { setImmediate } from '../shared/ambient.js';
+import { nextTick, setImmediate } from '../shared/ambient.js';
 import { LwsError } from '../shared/errors.js';
 import { Grace } from '../shared/grace.js';
 import { callFragment, callMessage, callPong } from './calls.js';
@@ -253,7 +253,8 @@ export class Inbox {
     this.#held = [];
     this.#bytes = 0;
     this.endWaiting();
-    this.#tellClose();
+    /* never inside close() itself: whoever calls it goes on with a connection that is not dead yet */
+    if (this.#ended !== undefined) nextTick(() => this.#tellClose());
   }
 
   /** The native side is gone. False: `close` waits, or was told. */

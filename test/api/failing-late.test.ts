@@ -50,3 +50,56 @@ describe.each(Object.entries(departures))('when a peer %s', (_, [closeTimeout, d
     expect(errors).toEqual(how === 'throws' ? ['ERR_HANDLER'] : []);
   });
 });
+
+describe('close() where only what was kept is left', () => {
+  test.each(['close', 'terminate'] as const)(
+    '%s() inside a handler calls no close handler inside itself',
+    async (how) => {
+      const told: string[] = [];
+      let kept!: Connection;
+      const { open } = await startServer({
+        strictLifetime: true,
+        message(connection, data) {
+          told.push(String(data));
+          if (told.length === 1) {
+            kept = connection;
+            connection.pause();
+            return;
+          }
+          connection[how]();
+          told.push(`${connection.isOpen} ${connection.topics.length}`);
+        },
+        close: () => void told.push('close'),
+      });
+      const client = await open();
+      for (const text of ['1', '2', '3']) client.text(text);
+      await turnUntil(() => kept !== undefined);
+      client.reset();
+      await turnUntil(() => !kept.isOpen);
+      kept.resume();
+      await turnUntil(() => told.includes('close'));
+      expect(told).toEqual(['1', '2', 'false 0', 'close']);
+    },
+  );
+
+  test('close() outside of handlers calls it soon after', async () => {
+    const told: string[] = [];
+    let kept!: Connection;
+    const { open } = await startServer({
+      message(connection) {
+        kept = connection;
+        connection.pause();
+      },
+      close: () => void told.push('close'),
+    });
+    const client = await open();
+    for (const text of ['1', '2', '3']) client.text(text);
+    await turnUntil(() => kept !== undefined);
+    client.reset();
+    await turnUntil(() => !kept.isOpen);
+    kept.close();
+    expect(told).toEqual([]);
+    await kept.closed;
+    expect(told).toEqual(['close']);
+  });
+});
